@@ -1,0 +1,95 @@
+//! The keys and values of one component, with the place each was written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::Origin;
+
+/// One value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The text, trimmed, after substitution.
+    pub value: String,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// The settings of one component, keyed by what follows the component's own prefix
+/// (`bind`, `interceptors.i1.type`, …).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    path: String,
+    base_dir: Option<Arc<Path>>,
+    values: BTreeMap<String, Setting>,
+}
+
+impl Settings {
+    /// Empty settings of the component at `path` (`a1.sources.r1`).
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+    /// Settings from plain pairs without a file, for tests and for components built by other components.
+    pub fn from_pairs<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut settings = Self::new(path);
+        for (key, value) in pairs {
+            settings.insert(key, Setting { value: value.to_owned(), origin: Origin::Default });
+        }
+        settings
+    }
+    /// Sets the folder that relative paths of plugins are relative to (the configuration file's).
+    pub fn set_base_dir(&mut self, dir: Arc<Path>) {
+        self.base_dir = Some(dir);
+    }
+    /// The folder that relative plugin paths are relative to.
+    pub fn base_dir(&self) -> PathBuf {
+        self.base_dir.as_deref().map(Path::to_path_buf).unwrap_or_default()
+    }
+    /// Adds or replaces a value.
+    pub fn insert(&mut self, key: impl Into<String>, setting: Setting) {
+        self.values.insert(key.into(), setting);
+    }
+    /// The dotted path of the component: `a1.sources.r1`, `a1.sources.r1.interceptors.i1`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+    /// The last part of the path: the component's name.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or(&self.path)
+    }
+    /// The setting of a key.
+    pub fn get(&self, key: &str) -> Option<&Setting> {
+        self.values.get(key)
+    }
+    /// The text of a key.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(|s| s.value.as_str())
+    }
+    /// Where a key was written, or the default origin.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.values.get(key).map_or(Origin::Default, |s| s.origin.clone())
+    }
+    /// All keys and settings, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.values.iter().map(|(k, v)| (k.as_str(), v))
+    }
+    /// The settings below `prefix` (which ends in a dot), with the prefix removed.
+    #[must_use]
+    pub fn below(&self, prefix: &str) -> Settings {
+        let mut sub = Settings {
+            path: format!("{}.{}", self.path, prefix.trim_end_matches('.')),
+            base_dir: self.base_dir.clone(),
+            values: BTreeMap::new(),
+        };
+        for (key, setting) in &self.values {
+            if let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty()) {
+                sub.values.insert(rest.to_owned(), setting.clone());
+            }
+        }
+        sub
+    }
+    /// The words of a list value, split on white space as Flume splits component lists.
+    pub fn words(&self, key: &str) -> Vec<&str> {
+        self.text(key).map(|t| t.split_whitespace().collect()).unwrap_or_default()
+    }
+}
