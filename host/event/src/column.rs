@@ -1,0 +1,125 @@
+//! One header over all events of a batch.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::span::Span;
+
+/// The values of one header name. Rows are those of the whole batch the column was made for;
+/// a window on a batch adds its offset before it looks here.
+#[derive(Clone, Debug)]
+pub enum Column {
+    /// Every event has this value.
+    Constant(Arc<str>),
+    /// One span per event; absent ones are marked.
+    Each {
+        /// What the spans point into. UTF-8 at least where a span lies.
+        text: Bytes,
+        /// One per row.
+        spans: Arc<[Span]>,
+    },
+    /// Only these rows have a value: costs what is there, not rows times columns.
+    Some {
+        /// What the spans point into.
+        text: Bytes,
+        /// Rows with a value, ascending.
+        rows: Arc<[u32]>,
+        /// Their values, in step with `rows`.
+        spans: Arc<[Span]>,
+    },
+}
+
+/// Below one value in this many rows a column is stored sparse.
+const SPARSE_BELOW: usize = 8;
+
+impl Column {
+    /// A column from spans (some possibly absent) in the cheaper of the two forms.
+    pub(crate) fn from_spans(text: Bytes, spans: Vec<Span>) -> Self {
+        let present = spans.iter().filter(|s| !s.is_absent()).count();
+        if present * SPARSE_BELOW >= spans.len() {
+            return Column::Each { text, spans: spans.into() };
+        }
+        let (rows, spans): (Vec<u32>, Vec<Span>) =
+            (0u32..).zip(spans).filter(|(_, s)| !s.is_absent()).unzip();
+        Column::Some { text, rows: rows.into(), spans: spans.into() }
+    }
+
+    /// The value of a row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> Option<&str> {
+        match self {
+            Column::Constant(value) => Some(value),
+            Column::Each { text, spans } => text_at(text, *spans.get(row)?),
+            Column::Some { text, rows, spans } => {
+                let at = rows.binary_search(&u32::try_from(row).ok()?).ok()?;
+                text_at(text, spans[at])
+            }
+        }
+    }
+
+    /// The column with only these rows of the original, in the given order.
+    pub(crate) fn gather(&self, kept: &[u32]) -> Option<Column> {
+        match self {
+            Column::Constant(_) => Some(self.clone()),
+            Column::Each { text, spans } => {
+                let spans: Vec<Span> = kept.iter().map(|&r| spans[r as usize]).collect();
+                spans.iter().any(|s| !s.is_absent()).then(|| Column::from_spans(text.clone(), spans))
+            }
+            Column::Some { text, rows, spans } => {
+                let (mut new_rows, mut new_spans) = (Vec::new(), Vec::new());
+                let mut at = 0;
+                // Both lists ascend, so one walk over the sparse rows serves all kept ones.
+                for (new, &old) in (0u32..).zip(kept) {
+                    while at < rows.len() && rows[at] < old {
+                        at += 1;
+                    }
+                    if at < rows.len() && rows[at] == old {
+                        new_rows.push(new);
+                        new_spans.push(spans[at]);
+                    }
+                }
+                (!new_rows.is_empty()).then(|| Column::Some {
+                    text: text.clone(),
+                    rows: new_rows.into(),
+                    spans: new_spans.into(),
+                })
+            }
+        }
+    }
+
+    /// A column of the given rows (ascending) out of `total`, in the cheaper of the two forms.
+    pub(crate) fn from_rows(text: Bytes, rows: Vec<u32>, spans: Vec<Span>, total: usize) -> Self {
+        if rows.len() * SPARSE_BELOW < total {
+            return Column::Some { text, rows: rows.into(), spans: spans.into() };
+        }
+        let mut all = vec![Span::ABSENT; total];
+        for (row, span) in rows.into_iter().zip(spans) {
+            all[row as usize] = span;
+        }
+        Column::Each { text, spans: all.into() }
+    }
+
+    /// Bytes of the values and their places. A text buffer may serve several columns, so it is not counted whole.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Column::Constant(value) => value.len(),
+            Column::Each { spans, .. } => value_bytes(spans) + size_of_val::<[Span]>(spans),
+            Column::Some { rows, spans, .. } => {
+                value_bytes(spans) + size_of_val::<[u32]>(rows) + size_of_val::<[Span]>(spans)
+            }
+        }
+    }
+}
+
+fn value_bytes(spans: &[Span]) -> usize {
+    spans.iter().map(|s| s.len as usize).sum()
+}
+
+fn text_at(text: &Bytes, span: Span) -> Option<&str> {
+    if span.is_absent() {
+        return None;
+    }
+    // Columns are made from UTF-8 only (builder and batch check it); a broken invariant reads as empty text.
+    Some(str::from_utf8(&text[span.range()]).unwrap_or_default())
+}

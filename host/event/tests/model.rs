@@ -1,0 +1,218 @@
+//! Batches against the naive model: a list of (headers, body).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use flumen_event::{Batch, BatchBuilder, ColumnBuilder, HeaderName, LimitExceeded, Limits, Span};
+use proptest::prelude::*;
+
+type Model = Vec<(BTreeMap<String, String>, Vec<u8>)>;
+
+fn read(batch: &Batch) -> Model {
+    let own = |(n, v): (&str, &str)| (n.to_owned(), v.to_owned());
+    batch.iter().map(|e| (e.headers().map(own).collect(), e.body().to_vec())).collect()
+}
+
+fn build(model: &Model) -> Batch {
+    let mut builder = BatchBuilder::default();
+    for (headers, body) in model {
+        builder.push(body, headers.iter().map(|(n, v)| (n.as_str(), v.as_str()))).expect("fits");
+    }
+    builder.finish()
+}
+
+/// Headers from few names (dense columns) or many (sparse ones, the row index).
+fn events() -> impl Strategy<Value = Model> {
+    let few = prop::collection::btree_map("[abc]", "[xyz]{0,3}", 0..4);
+    let many = prop::collection::btree_map("h[0-9]{1,2}", "[xé]{0,3}", 0..6);
+    let body = prop::collection::vec(any::<u8>(), 0..40);
+    prop_oneof![prop::collection::vec((few, body.clone()), 0..60), prop::collection::vec((many, body), 0..60),]
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Slice(usize, usize),
+    Filter(u8),
+    Constant(String, String),
+    WhereAbsent(String, String),
+    Column(String, Vec<bool>),
+    Remove(String),
+    Bodies(u8),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let name = || prop_oneof!["[abc]", "h[0-9]"];
+    let edit = prop_oneof![
+        (0usize..60, 0usize..60).prop_map(|(a, b)| Edit::Slice(a, b)),
+        (1u8..9).prop_map(Edit::Filter),
+        (name(), "[pq]{0,3}").prop_map(|(n, v)| Edit::Constant(n, v)),
+        (name(), "[pq]{0,3}").prop_map(|(n, v)| Edit::WhereAbsent(n, v)),
+        (name(), prop::collection::vec(any::<bool>(), 60)).prop_map(|(n, v)| Edit::Column(n, v)),
+        name().prop_map(Edit::Remove),
+        any::<u8>().prop_map(Edit::Bodies),
+    ];
+    prop::collection::vec(edit, 0..12)
+}
+
+fn apply_to_model(model: &mut Model, edit: &Edit) {
+    match edit {
+        Edit::Slice(a, b) => {
+            let (a, b) = window(model.len(), *a, *b);
+            *model = model[a..b].to_vec();
+        }
+        Edit::Filter(n) => model.retain(|(_, body)| body.len() % usize::from(*n) == 0),
+        Edit::Constant(n, v) => model.iter_mut().for_each(|(h, _)| {
+            h.insert(n.clone(), v.clone());
+        }),
+        Edit::WhereAbsent(n, v) => model.iter_mut().for_each(|(h, _)| {
+            h.entry(n.clone()).or_insert_with(|| v.clone());
+        }),
+        Edit::Column(n, has) => {
+            for (row, (headers, _)) in model.iter_mut().enumerate() {
+                headers.remove(n);
+                if has[row % has.len()] {
+                    headers.insert(n.clone(), format!("v{row}"));
+                }
+            }
+        }
+        Edit::Remove(n) => model.iter_mut().for_each(|(h, _)| {
+            h.remove(n);
+        }),
+        Edit::Bodies(b) => model.iter_mut().for_each(|(_, body)| body.push(*b)),
+    }
+}
+
+fn apply_to_batch(batch: Batch, edit: &Edit) -> Batch {
+    let name = |n: &String| -> HeaderName { n.as_str().into() };
+    match edit {
+        Edit::Slice(a, b) => {
+            let (a, b) = window(batch.len(), *a, *b);
+            batch.slice(a..b)
+        }
+        Edit::Filter(n) => batch.filter(|e| e.body().len() % usize::from(*n) == 0),
+        Edit::Constant(n, v) => batch.with_constant(&name(n), v.as_str()),
+        Edit::WhereAbsent(n, v) => batch.with_constant_where_absent(&name(n), v.as_str()),
+        Edit::Column(n, has) => {
+            let mut column = ColumnBuilder::default();
+            for row in 0..batch.len() {
+                column.push(has[row % has.len()].then(|| format!("v{row}")).as_deref());
+            }
+            batch.with_column(&name(n), column)
+        }
+        Edit::Remove(n) => batch.without(n),
+        Edit::Bodies(b) => {
+            let (mut arena, mut spans) = (Vec::new(), Vec::new());
+            for event in batch.iter() {
+                let start = arena.len();
+                arena.extend_from_slice(event.body());
+                arena.push(*b);
+                spans.push(Span::new(start..arena.len()));
+            }
+            batch.with_bodies(arena.into(), spans)
+        }
+    }
+}
+
+fn window(len: usize, a: usize, b: usize) -> (usize, usize) {
+    let (a, b) = (a % (len + 1), b % (len + 1));
+    (a.min(b), a.max(b))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+
+    #[test]
+    fn any_sequence_of_edits_equals_the_model(mut model in events(), edits in edits()) {
+        let mut batch = build(&model);
+        prop_assert_eq!(&read(&batch), &model);
+        for edit in &edits {
+            apply_to_model(&mut model, edit);
+            batch = apply_to_batch(batch, edit);
+            prop_assert_eq!(&read(&batch), &model, "after {:?}", edit);
+            for (row, (headers, _)) in model.iter().enumerate() {
+                let mut ordered = Vec::new();
+                batch.event(row).headers_in_java_order(&mut ordered);
+                let own = ordered.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+                prop_assert_eq!(&own.collect::<BTreeMap<_, _>>(), headers);
+                prop_assert_eq!(ordered.len(), headers.len());
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_has_the_headers_that_look_up_gives(model in events()) {
+        let batch = build(&model);
+        for (row, (headers, _)) in model.iter().enumerate() {
+            for name in ["a", "b", "c", "h0", "h77", "absent"] {
+                prop_assert_eq!(batch.event(row).header(name), headers.get(name).map(String::as_str));
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_of_one_buffer_are_written_as_they_lie() {
+    let arena = Bytes::from_static(b"one\ntwo\n\nfour\nrest");
+    let spans = [(0, 3), (4, 7), (8, 8), (9, 13)].map(|(a, b)| Span::new(a..b));
+    let batch = Batch::from_arena(arena, spans.to_vec());
+    assert_eq!(batch.as_lines(), Some(&b"one\ntwo\n\nfour\n"[..]));
+    assert_eq!(batch.slice(1..3).as_lines(), Some(&b"two\n\n"[..]));
+    let gap = batch.filter(|e| e.body() != b"two");
+    assert_eq!(gap.as_lines(), None, "a removed line must not be written");
+    let unended = Batch::from_arena(Bytes::from_static(b"a"), vec![Span::new(0..1)]);
+    assert_eq!(unended.as_lines(), None);
+}
+
+#[test]
+fn few_survivors_do_not_keep_a_large_arena() {
+    let mut builder = BatchBuilder::default();
+    for n in 0..1000 {
+        builder.push(format!("{n:0200}").as_bytes(), [("n", "x")]).expect("fits");
+    }
+    let batch = builder.finish();
+    assert!(batch.held_bytes() >= 200_000);
+    let one = batch.filter(|e| e.body().ends_with(b"0777"));
+    assert_eq!(one.len(), 1);
+    assert!(one.held_bytes() < 1_000, "{}", one.held_bytes());
+    let half = batch.filter(|e| e.body().last().is_some_and(|b| b % 2 == 0));
+    assert_eq!(half.arena().as_ptr(), batch.arena().as_ptr(), "half of the events share the arena");
+}
+
+#[test]
+fn diverse_headers_cost_what_is_there() {
+    let mut builder = BatchBuilder::default();
+    for n in 0..4000 {
+        let name = format!("header-{n}");
+        builder.push(b"", [(name.as_str(), "v")]).expect("fits");
+    }
+    let batch = builder.finish();
+    // 4,000 events with 4,000 different headers; a table would be 16 million cells of 8 bytes.
+    assert!(batch.held_bytes() < 1_000_000, "{}", batch.held_bytes());
+    assert_eq!(batch.iter().map(|e| e.headers().count()).sum::<usize>(), 4000);
+}
+
+#[test]
+fn limits_say_whether_to_start_a_new_batch_or_to_drop() {
+    let mut builder = BatchBuilder::new(Limits { columns_max: 2, bytes_max: 10 });
+    assert_eq!(builder.push(b"12345678901", []), Err(LimitExceeded::EventTooLarge));
+    assert_eq!(builder.push(b"", [("a", ""), ("b", ""), ("c", "")]), Err(LimitExceeded::EventTooLarge));
+    assert_eq!(builder.push(b"12345", [("a", "1"), ("b", "2")]), Ok(()));
+    assert_eq!(builder.push(b"12345", []), Err(LimitExceeded::BatchFull));
+    assert_eq!(builder.push(b"1", [("c", "")]), Err(LimitExceeded::BatchFull));
+    assert_eq!(builder.finish().len(), 1);
+    assert_eq!(builder.push(b"12345", [("c", "")]), Ok(()), "a finished builder starts anew");
+}
+
+#[test]
+fn a_header_over_the_arena_is_not_copied() {
+    let arena = Bytes::from_static(b"k=v x=y\xff");
+    let batch = Batch::from_arena(arena.clone(), vec![Span::new(0..3), Span::new(4..8)]);
+    let name: HeaderName = "value".into();
+    let mut column = ColumnBuilder::over(arena.clone());
+    column.push_span(Some(Span::new(2..3)));
+    column.push_span(Some(Span::new(6..8)));
+    let batch = batch.with_column(&name, column);
+    let value = batch.event(0).header("value").expect("set");
+    assert_eq!((value, value.as_ptr()), ("v", arena[2..].as_ptr()));
+    assert_eq!(batch.event(1).header("value"), None, "bytes that are not UTF-8 are no header value");
+}
