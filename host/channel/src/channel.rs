@@ -1,0 +1,117 @@
+//! The contract that sources and sinks rely on.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flumen_event::Batch;
+
+use crate::counters::ChannelCounters;
+use crate::error::{PutError, TakeError};
+
+/// How long a put waits for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all: for optional channels, and for trying a whole batch before its parts.
+    None,
+    /// As long as the channel's own `keep-alive`.
+    KeepAlive,
+}
+
+/// What a channel may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelLimits {
+    /// Most events in the channel, taken but uncommitted ones included.
+    pub capacity: usize,
+    /// Most events in one take (`transactionCapacity`). A put may have up to `capacity` events:
+    /// where Flume refuses a batch for ever, it is one transaction here.
+    pub transaction_capacity: usize,
+}
+
+/// What a channel holds at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelStatus {
+    /// Committed events that no committed take has removed.
+    pub events: usize,
+    /// Bytes of their bodies.
+    pub bytes: usize,
+    /// Time since the oldest of them was put.
+    pub oldest_age: Option<Duration>,
+}
+
+/// A place where events wait. All methods may be called from many tasks at once.
+///
+/// Promises, proven for every channel by the `contract` tests:
+/// a put is all or nothing; events leave in the order in which their puts were committed, and a rolled-back
+/// take returns to its place in that order; what is committed stays until a take of it is committed;
+/// dropping any future or handle at any await leaves the channel as if it had never been made.
+#[async_trait]
+pub trait Channel: Send + Sync {
+    /// What it may hold. Does not change while it lives.
+    fn limits(&self) -> ChannelLimits;
+    /// What it holds now.
+    fn status(&self) -> ChannelStatus;
+    /// Its counters.
+    fn counters(&self) -> &ChannelCounters;
+
+    /// First step of a put: room for the batch, first come first served.
+    /// Called before anything is written anywhere.
+    ///
+    /// # Errors
+    /// [`PutError::Full`] or [`PutError::BytesFull`] after the patience, [`PutError::TooLarge`] at once.
+    async fn reserve(&self, batch: &Batch, patience: Patience) -> Result<Box<dyn Reservation>, PutError>;
+
+    /// Takes up to `max` events, waiting until there is at least one.
+    /// `max` is lowered to the transaction capacity.
+    ///
+    /// # Errors
+    /// If the channel's storage fails.
+    async fn take(&self, max: usize) -> Result<Box<dyn Take>, TakeError>;
+
+    /// As [`take`](Self::take), but answers `None` at once when the channel is empty.
+    ///
+    /// # Errors
+    /// If the channel's storage fails.
+    async fn try_take(&self, max: usize) -> Result<Option<Box<dyn Take>>, TakeError>;
+}
+
+/// Room in a channel. Dropping it gives the room back.
+#[async_trait]
+pub trait Reservation: Send {
+    /// Second step: makes the batch as durable as the channel promises. Takers do not see it yet.
+    /// Called once, with the batch that room was reserved for.
+    ///
+    /// # Errors
+    /// If the storage fails; the reservation can then only be dropped.
+    async fn persist(&mut self, batch: &Batch) -> Result<(), PutError>;
+
+    /// Last step: takers see the batch. Called at most once, after `persist`, under a
+    /// [`Movement`](crate::Movement) of the gate.
+    fn commit(self: Box<Self>, batch: Batch);
+}
+
+/// Events taken out for delivery. Dropping it returns them.
+#[async_trait]
+pub trait Take: Send {
+    /// The events, oldest first; at least one.
+    fn batches(&self) -> &[Batch];
+
+    /// Removes the events for good. `settled` is called once, in the same movement through the gate as the
+    /// removal, so that "delivered" is counted at the moment at which "in the channel" no longer is.
+    ///
+    /// # Errors
+    /// If the removal could not be recorded: the events will be delivered again.
+    async fn commit(self: Box<Self>, settled: &mut (dyn FnMut() + Send)) -> Result<(), TakeError>;
+}
+
+impl dyn Take + '_ {
+    /// Number of events taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batches().iter().map(Batch::len).sum()
+    }
+    /// Never true; here because `len` is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
