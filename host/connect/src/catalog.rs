@@ -1,0 +1,68 @@
+//! All component types of this build. Adding one is: a file, a line here.
+
+use flumen_config::catalog::{Catalog, ComponentSpec};
+use flumen_config::{Diagnostics, Settings};
+
+use crate::interceptor::Interceptor;
+use crate::processors::SinkProcessor;
+use crate::selector::Selector;
+use crate::serializer::SerializerFactory;
+use crate::sink::Sink;
+use crate::source::Source;
+use crate::{channels, interceptors, processors, selectors, serializers, sinks, sources};
+
+/// Builds a component from checked settings; the diagnostics say why it could not.
+pub type Build<T> = fn(&Settings) -> Result<T, Diagnostics>;
+
+/// Builds a component that must know the names of others, in their order.
+pub type BuildNamed<T> = fn(&Settings, &[String]) -> Result<T, Diagnostics>;
+
+/// A component type: what documents and checks know of it, and how one is built.
+pub struct Type<T> {
+    /// What is known without building one.
+    pub spec: ComponentSpec,
+    /// Makes one. Never touches the world.
+    pub build: Build<T>,
+}
+
+/// A source that can be built.
+pub type SourceType = Type<Box<dyn Source>>;
+/// A sink that can be built.
+pub type SinkType = Type<Box<dyn Sink>>;
+/// An interceptor that can be built.
+pub type InterceptorType = Type<Box<dyn Interceptor>>;
+/// A serializer that can be built.
+pub type SerializerType = Type<Box<dyn SerializerFactory>>;
+/// A channel selector; the names are those of the source's channels.
+pub struct SelectorType {
+    /// What is known without building one.
+    pub spec: ComponentSpec,
+    /// Makes one for a source with these channels.
+    pub build: BuildNamed<Box<dyn Selector>>,
+}
+/// A sink processor; the names are those of the group's sinks.
+pub struct ProcessorType {
+    /// What is known without building one.
+    pub spec: ComponentSpec,
+    /// Makes one for a group of these sinks.
+    pub build: BuildNamed<Box<dyn SinkProcessor>>,
+}
+
+/// The catalog that configurations are checked against.
+#[must_use]
+pub fn catalog() -> Catalog {
+    let specs = sources::TYPES.iter().map(|t| t.spec);
+    let specs = specs.chain(channels::TYPES.iter().map(|t| t.spec));
+    let specs = specs.chain(sinks::TYPES.iter().map(|t| t.spec));
+    let specs = specs.chain(interceptors::TYPES.iter().map(|t| t.spec));
+    let specs = specs.chain(selectors::TYPES.iter().map(|t| t.spec));
+    let specs = specs.chain(processors::TYPES.iter().map(|t| t.spec));
+    let specs = specs.chain(serializers::TYPES.iter().map(|t| t.spec));
+    Catalog::new(specs.chain(sinks::NESTED.iter().copied()).chain(interceptors::NESTED.iter().copied()))
+}
+
+/// The builder of a type, by its canonical name (see [`Catalog::find`]).
+#[must_use]
+pub fn by_name<T>(types: &'static [Type<T>], name: &str) -> Option<&'static Type<T>> {
+    types.iter().find(|t| t.spec.name == name)
+}

@@ -1,0 +1,22 @@
+//! The channels' options and how each is built. The channels themselves live in `flumen-channel`.
+
+mod memory;
+
+use std::sync::Arc;
+
+use flumen_channel::{Channel, Gate};
+use flumen_config::{ComponentSpec, Diagnostics, Settings};
+
+/// Builds a channel of the agent that the gate belongs to.
+pub type BuildChannel = fn(&Settings, Arc<Gate>) -> Result<Arc<dyn Channel>, Diagnostics>;
+
+/// A channel type.
+pub struct ChannelType {
+    /// What is known without building one.
+    pub spec: ComponentSpec,
+    /// Makes one for the agent that the gate belongs to.
+    pub build: BuildChannel,
+}
+
+/// All channels.
+pub static TYPES: &[ChannelType] = &[memory::MEMORY, memory::PSEUDO_TRANSACTIONAL];

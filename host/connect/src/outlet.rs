@@ -1,0 +1,316 @@
+//! A source's way into its channels: interceptors, then the selector, then one put over all channels.
+//!
+//! Flume's `ChannelProcessor`, with two differences: several channels get a batch together or not at all, and
+//! a batch larger than a channel is split instead of refused for ever.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flumen_channel::{Channel, Gate, Patience, PutError, put_all};
+use flumen_event::Batch;
+
+use crate::interceptor::{Drops, InterceptError, Interceptor};
+use crate::ledger::{SourceCounters, add};
+use crate::selector::{Leg, Rows, Selector};
+
+/// A source that waits for room says so this often.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// A refusal that came at once (a failing interceptor) must not become a busy loop.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Not all events were stored. The first `accepted` ones were; the others are still the caller's.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Rejected {
+    /// How many events from the front were accepted.
+    pub accepted: usize,
+    /// Why the next one was not.
+    pub reason: RejectReason,
+}
+
+/// Why a batch was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum RejectReason {
+    /// A required channel refused it.
+    #[error("{0}")]
+    Channel(PutError),
+    /// An interceptor failed.
+    #[error("{0}")]
+    Interceptor(InterceptError),
+}
+
+/// Handle on a source's way into its channels. Clones share everything.
+#[derive(Clone)]
+pub struct Outlet(Arc<Inner>);
+
+struct Inner {
+    interceptors: Vec<Box<dyn Interceptor>>,
+    selector: Box<dyn Selector>,
+    channels: Vec<NamedChannel>,
+    gate: Arc<Gate>,
+    counters: Arc<SourceCounters>,
+    /// No batch larger than the smallest channel can be stored in one piece.
+    batch_max: usize,
+}
+
+/// A channel under its name in the configuration.
+#[derive(Clone)]
+pub struct NamedChannel {
+    /// The name.
+    pub name: Arc<str>,
+    /// The channel.
+    pub channel: Arc<dyn Channel>,
+}
+
+/// A batch that interceptors and selector are done with.
+struct Routed {
+    drops: Drops,
+    /// Events with at least one required leg.
+    covered: usize,
+    /// Events with optional legs only.
+    only_optional: usize,
+    required: Vec<(Arc<dyn Channel>, Batch)>,
+    optional: Vec<(NamedChannel, Batch)>,
+}
+
+impl Outlet {
+    /// The way of one source. Sources that share channels list them in the same order (the agent's).
+    #[must_use]
+    pub fn new(
+        interceptors: Vec<Box<dyn Interceptor>>,
+        selector: Box<dyn Selector>,
+        channels: Vec<NamedChannel>,
+        gate: Arc<Gate>,
+        counters: Arc<SourceCounters>,
+    ) -> Self {
+        let batch_max =
+            channels.iter().map(|c| c.channel.limits().capacity).min().unwrap_or(usize::MAX).max(1);
+        Self(Arc::new(Inner { interceptors, selector, channels, gate, counters, batch_max }))
+    }
+
+    /// Stores the batch: all of it in one transaction, if it is not larger than a channel.
+    /// Waits as long as the channels' keep-alive. Events not stored are counted as rejected: the caller
+    /// tells its sender.
+    ///
+    /// # Errors
+    /// See [`Rejected`]: with a batch larger than a channel a part may have been accepted.
+    pub async fn deliver(&self, batch: Batch) -> Result<(), Rejected> {
+        let mut accepted = 0;
+        while accepted < batch.len() {
+            let part = batch.slice(accepted..batch.len().min(accepted + self.0.batch_max));
+            let count = part.len();
+            if let Err(reason) = self.store(part, Patience::KeepAlive).await {
+                return Err(self.reject(batch.len(), accepted, reason));
+            }
+            accepted += count;
+        }
+        Ok(())
+    }
+
+    /// Stores as many events from the front as there is room for, waiting the channels' keep-alive for each
+    /// one that finds none, as a source does that answers every event for itself. The events behind the
+    /// first refused one are neither stored nor counted: the caller goes on with them.
+    ///
+    /// # Errors
+    /// See [`Rejected`]; exactly one event was refused.
+    pub async fn deliver_from_front(&self, batch: &Batch) -> Result<(), Rejected> {
+        let mut accepted = 0;
+        let mut wanted = self.0.batch_max;
+        while accepted < batch.len() {
+            let count = wanted.min(batch.len() - accepted);
+            let patience = if count == 1 { Patience::KeepAlive } else { Patience::None };
+            match self.store(batch.slice(accepted..accepted + count), patience).await {
+                Ok(()) => {
+                    accepted += count;
+                    wanted = (wanted * 2).min(self.0.batch_max);
+                }
+                Err(_) if count > 1 => wanted = count / 2,
+                Err(reason) => return Err(self.reject(accepted + 1, accepted, reason)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the whole batch, however long its channels stay full: for sources that can make their input
+    /// wait. `progress` tells how many events from the front are stored; when the caller drops the future, it
+    /// still knows what is left, and may call again with it or [`give_up`](Self::give_up).
+    pub async fn deliver_patiently(&self, batch: &Batch, progress: &mut usize) {
+        let mut complained: Option<Instant> = None;
+        while *progress < batch.len() {
+            let count = self.0.batch_max.min(batch.len() - *progress);
+            match self.store(batch.slice(*progress..*progress + count), Patience::KeepAlive).await {
+                Ok(()) => *progress += count,
+                Err(reason) => {
+                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                        complained = Some(Instant::now());
+                        tracing::warn!(%reason, events = batch.len() - *progress, "no room: the input is made to wait");
+                    }
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Counts events that were received and will never be stored, with the cause.
+    pub fn give_up(&self, cause: &str, events: usize) {
+        let _movement = self.0.gate.movement();
+        add(&self.0.counters.received, events);
+        self.0.counters.dropped.add(cause, events);
+    }
+    /// Counts events that the source itself refused, and told its sender so (a line that is too long).
+    pub fn refuse(&self, events: usize) {
+        let _movement = self.0.gate.movement();
+        add(&self.0.counters.received, events);
+        add(&self.0.counters.rejected, events);
+    }
+
+    fn reject(&self, total: usize, accepted: usize, reason: RejectReason) -> Rejected {
+        self.refuse(total - accepted);
+        Rejected { accepted, reason }
+    }
+
+    async fn store(&self, batch: Batch, patience: Patience) -> Result<(), RejectReason> {
+        let inner = &*self.0;
+        let routed = self.route(batch).map_err(RejectReason::Interceptor)?;
+        let since = Instant::now();
+        let put = put_all(&routed.required, patience, &inner.gate, || inner.count_stored(&routed)).await;
+        let waited_ms = usize::try_from(since.elapsed().as_millis()).unwrap_or(usize::MAX);
+        add(&inner.counters.back_pressure_ms, waited_ms);
+        if let Err(refused) = put {
+            if patience == Patience::KeepAlive {
+                add(&inner.counters.channel_write_fail, 1);
+            }
+            return Err(RejectReason::Channel(refused.error));
+        }
+        if !routed.optional.is_empty() {
+            OptionalLegs::new(inner, routed).store().await;
+        }
+        Ok(())
+    }
+
+    fn route(&self, mut batch: Batch) -> Result<Routed, InterceptError> {
+        let mut drops = Drops::default();
+        for interceptor in &self.0.interceptors {
+            batch = interceptor.intercept(batch, &mut drops)?;
+            if batch.is_empty() {
+                break;
+            }
+        }
+        let legs = if batch.is_empty() { Vec::new() } else { self.0.selector.route(&batch) };
+        let required = covered(batch.len(), legs.iter().filter(|leg| leg.required));
+        let routable = covered(batch.len(), legs.iter());
+        drops.add("selector: no channel", batch.len() - routable);
+        let mut routed = Routed {
+            drops,
+            covered: required,
+            only_optional: routable - required,
+            required: vec![],
+            optional: vec![],
+        };
+        for leg in legs {
+            let channel = &self.0.channels[leg.channel];
+            let part = match leg.rows {
+                Rows::All => batch.clone(),
+                Rows::Some(rows) => batch.select(&rows),
+            };
+            if part.is_empty() {
+                continue;
+            }
+            if leg.required {
+                routed.required.push((channel.channel.clone(), part));
+            } else {
+                routed.optional.push((channel.clone(), part));
+            }
+        }
+        Ok(routed)
+    }
+}
+
+impl Inner {
+    /// Called in the movement in which the required channels get the events.
+    fn count_stored(&self, routed: &Routed) {
+        let legs: usize = routed.required.iter().map(|(_, part)| part.len()).sum();
+        let settled = routed.drops.total() + routed.covered;
+        add(&self.counters.received, settled);
+        add(&self.counters.accepted, settled);
+        add(&self.counters.copies, legs - routed.covered);
+        routed.drops.iter().for_each(|(cause, events)| self.counters.dropped.add(cause, events));
+    }
+}
+
+/// The optional legs of a batch whose required legs are stored. Counted as dropped if abandoned.
+struct OptionalLegs<'a> {
+    inner: &'a Inner,
+    only_optional: usize,
+    legs: Vec<(NamedChannel, Batch)>,
+}
+
+impl<'a> OptionalLegs<'a> {
+    fn new(inner: &'a Inner, routed: Routed) -> Self {
+        Self { inner, only_optional: routed.only_optional, legs: routed.optional }
+    }
+    async fn store(mut self) {
+        let mut stored = Vec::new();
+        for (channel, batch) in &self.legs {
+            stored.push(reserve_optional(&channel.channel, batch).await);
+        }
+        let legs = std::mem::take(&mut self.legs);
+        let _movement = self.inner.gate.movement();
+        self.count(legs.iter().map(|(_, part)| part.len()).sum());
+        for (reservation, (channel, batch)) in stored.into_iter().zip(legs) {
+            match reservation {
+                Ok(reservation) => reservation.commit(batch),
+                Err(error) => self.drop_leg(&channel, batch.len(), &error),
+            }
+        }
+    }
+    fn count(&self, legs: usize) {
+        let counters = &self.inner.counters;
+        add(&counters.received, self.only_optional);
+        add(&counters.accepted, self.only_optional);
+        add(&counters.copies, legs - self.only_optional);
+    }
+    fn drop_leg(&self, channel: &NamedChannel, events: usize, error: &PutError) {
+        self.inner.counters.dropped.add(&format!("optional channel {}: refused", channel.name), events);
+        tracing::debug!(channel = %channel.name, events, %error, "an optional channel did not take events");
+    }
+}
+
+async fn reserve_optional(
+    channel: &Arc<dyn Channel>,
+    batch: &Batch,
+) -> Result<Box<dyn flumen_channel::Reservation>, PutError> {
+    let mut reservation = channel.reserve(batch, Patience::None).await?;
+    reservation.persist(batch).await?;
+    Ok(reservation)
+}
+
+impl Drop for OptionalLegs<'_> {
+    fn drop(&mut self) {
+        if self.legs.is_empty() {
+            return;
+        }
+        // The source was stopped between the required and the optional channels.
+        let legs = std::mem::take(&mut self.legs);
+        let _movement = self.inner.gate.movement();
+        self.count(legs.iter().map(|(_, part)| part.len()).sum());
+        for (channel, part) in legs {
+            self.inner
+                .counters
+                .dropped
+                .add(&format!("optional channel {}: stopped", channel.name), part.len());
+        }
+    }
+}
+
+/// How many of the batch's events have at least one of the legs.
+fn covered<'a>(events: usize, legs: impl Iterator<Item = &'a Leg>) -> usize {
+    let mut has_leg = vec![false; events];
+    for leg in legs {
+        match &leg.rows {
+            Rows::All => return events,
+            Rows::Some(rows) => rows.iter().for_each(|&row| has_leg[row as usize] = true),
+        }
+    }
+    has_leg.iter().filter(|has| **has).count()
+}

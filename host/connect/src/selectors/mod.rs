@@ -1,0 +1,6 @@
+//! All selectors.
+
+use crate::catalog::SelectorType;
+
+/// All selectors.
+pub static TYPES: &[SelectorType] = &[];

@@ -1,0 +1,6 @@
+//! All serializers.
+
+use crate::catalog::SerializerType;
+
+/// All serializers.
+pub static TYPES: &[SerializerType] = &[];

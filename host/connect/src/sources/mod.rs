@@ -1,0 +1,6 @@
+//! All sources.
+
+use crate::catalog::SourceType;
+
+/// All sources.
+pub static TYPES: &[SourceType] = &[];
