@@ -13,9 +13,11 @@
 
 pub mod catalog;
 pub mod channels;
+pub mod charset;
 pub mod interceptor;
 pub mod interceptors;
 pub mod ledger;
+pub mod listen;
 pub mod outlet;
 pub mod processors;
 pub mod selector;

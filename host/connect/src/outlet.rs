@@ -107,28 +107,25 @@ impl Outlet {
         Ok(())
     }
 
-    /// Stores as many events from the front as there is room for, waiting the channels' keep-alive for each
-    /// one that finds none, as a source does that answers every event for itself. The events behind the
-    /// first refused one are neither stored nor counted: the caller goes on with them.
+    /// Stores as many events from the front as there is room for right now, and says how many: at least one.
+    /// Only when not even one fits does it wait, for the channels' keep-alive. For sources that answer every
+    /// event for itself: the caller answers, then comes again with the rest.
     ///
     /// # Errors
-    /// See [`Rejected`]; exactly one event was refused.
-    pub async fn deliver_from_front(&self, batch: &Batch) -> Result<(), Rejected> {
-        let mut accepted = 0;
-        let mut wanted = self.0.batch_max;
-        while accepted < batch.len() {
-            let count = wanted.min(batch.len() - accepted);
-            let patience = if count == 1 { Patience::KeepAlive } else { Patience::None };
-            match self.store(batch.slice(accepted..accepted + count), patience).await {
-                Ok(()) => {
-                    accepted += count;
-                    wanted = (wanted * 2).min(self.0.batch_max);
-                }
-                Err(_) if count > 1 => wanted = count / 2,
-                Err(reason) => return Err(self.reject(accepted + 1, accepted, reason)),
+    /// The first event was refused (and counted as rejected); nothing is stored.
+    pub async fn deliver_from_front(&self, batch: &Batch) -> Result<usize, Rejected> {
+        let mut wanted = self.0.batch_max.min(batch.len());
+        while wanted > 1 {
+            if self.store(batch.slice(0..wanted), Patience::None).await.is_ok() {
+                return Ok(wanted);
             }
+            wanted /= 2;
         }
-        Ok(())
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let first = self.store(batch.slice(0..1), Patience::KeepAlive).await;
+        first.map(|()| 1).map_err(|reason| self.reject(1, 0, reason))
     }
 
     /// Stores the whole batch, however long its channels stay full: for sources that can make their input

@@ -1,6 +1,8 @@
 //! All sources.
 
+mod netcat;
+
 use crate::catalog::SourceType;
 
 /// All sources.
-pub static TYPES: &[SourceType] = &[];
+pub static TYPES: &[SourceType] = &[netcat::NETCAT];
