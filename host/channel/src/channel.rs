@@ -60,18 +60,31 @@ pub trait Channel: Send + Sync {
     /// [`PutError::Full`] or [`PutError::BytesFull`] after the patience, [`PutError::TooLarge`] at once.
     async fn reserve(&self, batch: &Batch, patience: Patience) -> Result<Box<dyn Reservation>, PutError>;
 
-    /// Takes up to `max` events, waiting until there is at least one.
+    /// Returns as soon as there is an event to take. Another taker may be quicker.
+    async fn wait_for_events(&self);
+
+    /// Takes up to `max` events, at least one; `None` if the channel is empty.
     /// `max` is lowered to the transaction capacity.
     ///
     /// # Errors
     /// If the channel's storage fails.
-    async fn take(&self, max: usize) -> Result<Box<dyn Take>, TakeError>;
+    async fn try_take(&self, max: usize) -> Result<Option<Box<dyn Take>>, TakeError>;
 
-    /// As [`take`](Self::take), but answers `None` at once when the channel is empty.
+    /// Takes up to `max` events, waiting until there is at least one.
     ///
     /// # Errors
     /// If the channel's storage fails.
-    async fn try_take(&self, max: usize) -> Result<Option<Box<dyn Take>>, TakeError>;
+    async fn take(&self, max: usize) -> Result<Box<dyn Take>, TakeError> {
+        loop {
+            if let Some(take) = self.try_take(max).await? {
+                return Ok(take);
+            }
+            self.wait_for_events().await;
+        }
+    }
+
+    /// Whether events outlive the process. What does not is drained into the sinks when the agent stops.
+    fn is_durable(&self) -> bool;
 }
 
 /// Room in a channel. Dropping it gives the room back.

@@ -117,9 +117,11 @@ impl Channel for MemoryChannel {
         Ok(Box::new(MemoryReservation { reserved, counters: self.counters.clone() }))
     }
 
-    async fn take(&self, max: usize) -> Result<Box<dyn Take>, TakeError> {
-        let max = max.min(self.limits.transaction_capacity);
-        Ok(self.taken(max, self.queue.take(max).await))
+    async fn wait_for_events(&self) {
+        self.queue.wait_for_events().await;
+    }
+    fn is_durable(&self) -> bool {
+        false
     }
 
     async fn try_take(&self, max: usize) -> Result<Option<Box<dyn Take>>, TakeError> {

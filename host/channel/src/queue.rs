@@ -5,7 +5,7 @@
 //!           reserved (a put under way) + queued (committed) + taken (a take under way)
 //! entries   batches by sequence number; a rolled-back take is put back at its number
 //! waiting   putters: first come first served, room is granted by whoever frees it
-//!           takers: one is woken per arrival; whoever leaves events behind wakes the next
+//!           takers: one is woken per arrival; whoever leaves the line, or events behind, wakes the next
 //! ```
 //!
 //! No runtime inside: futures register wakers, so that the model checker (`tests/shuttle.rs`) can drive it.
@@ -168,28 +168,26 @@ impl Queue {
         Some(QueueTake { queue: self.clone(), entries, batches, finished: false })
     }
 
-    /// Up to `max` events, as soon as there is one.
-    pub async fn take(&self, max: usize) -> QueueTake {
+    /// Returns as soon as there is an event to take, which another taker may then be quicker to take.
+    pub async fn wait_for_events(&self) {
         let mut waiting = WaitingTaker { queue: self, id: None };
         poll_fn(|cx| {
-            if let Some(id) = waiting.id {
-                self.lock().takers.retain(|(other, _)| *other != id);
-            }
-            if let Some(take) = self.try_take(max) {
-                waiting.id = None;
-                return Poll::Ready(take);
-            }
             let mut state = self.lock();
             if state.queued > 0 {
-                // Something arrived between the two looks; come back at once.
-                cx.waker().wake_by_ref();
+                return Poll::Ready(());
             }
-            let id = waiting.id.unwrap_or_else(|| state.new_id());
-            state.takers.push_back((id, cx.waker().clone()));
-            waiting.id = Some(id);
+            let id = match waiting.id {
+                Some(id) => id,
+                None => *waiting.id.insert(state.new_id()),
+            };
+            match state.takers.iter_mut().find(|(other, _)| *other == id) {
+                Some((_, waker)) => waker.clone_from(cx.waker()),
+                None => state.takers.push_back((id, cx.waker().clone())),
+            }
             Poll::Pending
         })
-        .await
+        .await;
+        // `waiting` ends here and wakes the next in line if this one had been woken: it may not take.
     }
 
     fn take_entries(&self, state: &mut State, max: usize) -> Option<Vec<Entry>> {
@@ -383,7 +381,7 @@ impl Drop for WaitingPutter<'_> {
     }
 }
 
-/// Leaves the line; if it had been woken for events it will not take now, the next in line is.
+/// Leaves the line; the next in it is woken, because this one may never take what it was woken for.
 struct WaitingTaker<'a> {
     queue: &'a Queue,
     id: Option<u64>,

@@ -1,6 +1,6 @@
 //! The concurrent core under the model checker: thousands of random schedules, each replayable by its seed.
 
-use flumen_channel::model::{Demand, Queue};
+use flumen_channel::model::{Demand, Queue, QueueTake};
 use flumen_event::{Batch, Span};
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -12,6 +12,15 @@ fn events(count: usize) -> Batch {
 
 fn queue(capacity: usize) -> Queue {
     Queue::new(Demand { events: capacity, slots: 1000 }, Batch::body_bytes)
+}
+
+fn take(queue: &Queue, max: usize) -> QueueTake {
+    loop {
+        if let Some(take) = queue.try_take(max) {
+            return take;
+        }
+        future::block_on(queue.wait_for_events());
+    }
 }
 
 fn schedules() -> usize {
@@ -41,10 +50,10 @@ fn no_event_is_lost_or_doubled_and_none_waits_for_ever() {
                     let (queue, delivered) = (queue.clone(), delivered.clone());
                     // Each consumer takes half of the twelve events; the first take is rolled back.
                     thread::spawn(move || {
-                        drop(future::block_on(queue.take(max)));
+                        drop(take(&queue, max));
                         let mut mine = 0;
                         while mine < 6 {
-                            let take = future::block_on(queue.take(max.min(6 - mine)));
+                            let take = take(&queue, max.min(6 - mine));
                             mine += take.batches().iter().map(Batch::len).sum::<usize>();
                             take.commit();
                         }
@@ -89,7 +98,7 @@ fn a_waiter_that_leaves_at_any_moment_passes_its_turn_on() {
                 thread::spawn(move || {
                     let mut count = 0;
                     while count < 3 {
-                        let take = future::block_on(queue.take(3));
+                        let take = take(&queue, 3);
                         count += take.batches().iter().map(Batch::len).sum::<usize>();
                         take.commit();
                     }
