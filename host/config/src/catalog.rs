@@ -68,9 +68,9 @@ impl Catalog {
     /// The type that `text` names, if this build has it.
     pub fn find(&self, kind: ComponentKind, text: &str) -> Option<&ComponentSpec> {
         self.specs.iter().filter(|s| s.kind == kind).find(|s| {
-            std::iter::once(&s.name).chain(s.aliases).any(|name| {
-                if name.contains('.') { *name == text } else { name.eq_ignore_ascii_case(text) }
-            })
+            std::iter::once(&s.name)
+                .chain(s.aliases)
+                .any(|name| if name.contains('.') { *name == text } else { name.eq_ignore_ascii_case(text) })
         })
     }
 }

@@ -107,7 +107,8 @@ impl Reader<'_> {
     fn bad<T: OptionValue>(&self, key: &str, why: &str) -> Diagnostic {
         let setting = self.settings.get(key);
         let value = setting.map_or("", |s| s.value.as_str());
-        let mut finding = Diagnostic::error("bad-value", format!("`{key} = {value}`: {why}"))
+        let shown = self.settings.shown(key).unwrap_or_default();
+        let mut finding = Diagnostic::error("bad-value", format!("`{key} = {shown}`: {why}"))
             .on(self.settings.path())
             .at(&self.settings.origin(key));
         if let Some((before, _)) = value.split_once('#').filter(|(b, _)| T::parse(b.trim()).is_ok()) {
@@ -327,7 +328,10 @@ mod tests {
     fn defaults_fill_what_is_not_set_and_the_reference_knows_them() {
         let mut findings = Diagnostics::default();
         let sample = Sample::read(&Settings::from_pairs("x", [("bind", "h")]), &mut findings).expect("valid");
-        assert_eq!((sample.bind.as_str(), sample.max, sample.capacity, sample.prefix), ("h", 512, Count(100), None));
+        assert_eq!(
+            (sample.bind.as_str(), sample.max, sample.capacity, sample.prefix),
+            ("h", 512, Count(100), None)
+        );
         let required: Vec<_> = Sample::OPTIONS.iter().filter(|o| o.required).map(|o| o.key).collect();
         assert_eq!(required, ["bind"]);
         assert_eq!(Sample::OPTIONS[1].default.map(|show| show()).as_deref(), Some("512"));
@@ -339,6 +343,8 @@ mod tests {
         let mut findings = Diagnostics::default();
         let settings = Settings::from_pairs("x", [("bind", "h"), ("max-line-length", "512 # chars")]);
         assert!(Sample::read(&settings, &mut findings).is_none());
-        assert!(findings.iter().any(|d| d.help.as_deref().is_some_and(|h| h.contains("max-line-length = 512"))));
+        assert!(
+            findings.iter().any(|d| d.help.as_deref().is_some_and(|h| h.contains("max-line-length = 512")))
+        );
     }
 }
