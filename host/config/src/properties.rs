@@ -7,7 +7,7 @@
 //!                   continues
 //! ```
 //! Two traps for the reader of files: a comment begins only at the start of a logical line, so
-//! `key = value # text` keeps the text; and a continued line is never a comment.
+//! `key = value # text` keeps the text; and a continued line is no comment (unless nothing stood before it).
 
 use std::ops::Range;
 
@@ -246,8 +246,7 @@ impl Lines<'_> {
                 state.skip_blanks = false;
                 state.continued = false;
             }
-            if state.fresh {
-                state.fresh = false;
+            if chars.is_empty() {
                 line_start = at;
                 if c == '#' || c == '!' {
                     self.skip_natural_line();
@@ -262,7 +261,10 @@ impl Lines<'_> {
                 state = State::start();
             } else if state.escaped {
                 chars.pop();
-                state = State { skip_blanks: true, continued: true, escaped: false, fresh: false };
+                if self.at == self.text.len() {
+                    return Some(LogicalLine { chars, start: line_start });
+                }
+                state = State { skip_blanks: true, continued: true, escaped: false };
                 if c == '\r' && self.text[self.at..].starts_with('\n') {
                     self.at += 1;
                 }
@@ -291,12 +293,13 @@ struct State {
     continued: bool,
     /// The character before is an unescaped backslash.
     escaped: bool,
-    /// Nothing of the logical line has been seen: a comment may begin.
-    fresh: bool,
 }
 
 impl State {
     fn start() -> Self {
-        Self { skip_blanks: true, continued: false, escaped: false, fresh: true }
+        Self { skip_blanks: true, continued: false, escaped: false }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,11 @@ impl Run<'_> {
         let mut rest = text;
         while let Some(at) = rest.find("${") {
             let (before, variable) = rest.split_at(at);
+            let Some(end) = closing(variable) else {
+                out.push_str(before);
+                rest = variable;
+                break;
+            };
             if let Some(kept) = before.strip_suffix('$') {
                 out.push_str(kept);
                 out.push_str("${");
@@ -90,10 +95,6 @@ impl Run<'_> {
                 continue;
             }
             out.push_str(before);
-            let Some(end) = closing(variable) else {
-                rest = variable;
-                break;
-            };
             let (whole, after) = variable.split_at(end + 1);
             let expression = self.expand(&whole[2..end], depth + 1)?;
             match self.value_of(&expression, depth)? {

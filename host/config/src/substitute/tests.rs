@@ -42,10 +42,6 @@ fn run(value: &str, options: &LoadOptions) -> (Entry, Diagnostics) {
         entry("b.configfilters", "f"),
     ];
     let mut findings = Diagnostics::default();
-    substitute(&mut entries[..1], options, &mut findings);
-    // Only the first value is replaced, but all keys can be referred to.
-    let mut findings = Diagnostics::default();
-    entries[0].value = value.to_owned();
     substitute(&mut entries, options, &mut findings);
     (entries.swap_remove(0), findings)
 }
