@@ -9,12 +9,30 @@
 //!
 //! Nothing here opens a socket or starts a component: `check` never touches the world.
 
+mod agents;
 pub mod catalog;
 pub mod diagnostic;
+pub mod entry;
+pub mod explain;
+pub mod known;
+pub mod load;
+pub mod model;
 pub mod options;
+mod properties;
+pub mod reference;
+pub mod render;
+pub mod secret;
 pub mod settings;
+mod substitute;
+mod suggest;
+pub mod text;
+mod toml;
+mod typed;
 
 pub use catalog::{Catalog, ComponentKind, ComponentSpec};
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
+pub use load::{Environment, Input, LoadOptions, Loaded, load};
+pub use model::{AgentConfig, ComponentConfig, Resolution, SinkGroupConfig};
 pub use options::{OptionSpec, OptionValue, Options};
 pub use settings::{Setting, Settings};
+pub use text::{SourceText, SourceTexts};

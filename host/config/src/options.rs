@@ -107,7 +107,8 @@ impl Reader<'_> {
     fn bad<T: OptionValue>(&self, key: &str, why: &str) -> Diagnostic {
         let setting = self.settings.get(key);
         let value = setting.map_or("", |s| s.value.as_str());
-        let mut finding = Diagnostic::error("bad-value", format!("`{key} = {value}`: {why}"))
+        let shown = self.settings.shown(key).unwrap_or_default();
+        let mut finding = Diagnostic::error("bad-value", format!("`{key} = {shown}`: {why}"))
             .on(self.settings.path())
             .at(&self.settings.origin(key));
         if let Some((before, _)) = value.split_once('#').filter(|(b, _)| T::parse(b.trim()).is_ok()) {

@@ -1,6 +1,6 @@
 //! The keys and values of one component, with the place each was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub struct Settings {
     path: String,
     base_dir: Option<Arc<Path>>,
     values: BTreeMap<String, Setting>,
+    secrets: BTreeSet<String>,
+    unknown: BTreeSet<String>,
 }
 
 impl Settings {
@@ -48,6 +50,28 @@ impl Settings {
     /// Adds or replaces a value.
     pub fn insert(&mut self, key: impl Into<String>, setting: Setting) {
         self.values.insert(key.into(), setting);
+    }
+    /// Says that the value of a key must not be shown, whatever the key is called.
+    pub fn mark_secret(&mut self, key: &str) {
+        self.secrets.insert(key.to_owned());
+    }
+    /// Whether the value of a key must not be shown: it was marked, or the key is called a password or the like.
+    pub fn is_secret(&self, key: &str) -> bool {
+        self.secrets.contains(key) || crate::secret::is_secret_key(key)
+    }
+    /// Says that a key has a value that is not known now, because its config filter was not run.
+    pub fn mark_unknown(&mut self, key: &str) {
+        self.unknown.insert(key.to_owned());
+    }
+    /// Whether a key has a value that is not known now.
+    pub fn is_unknown(&self, key: &str) -> bool {
+        self.unknown.contains(key)
+    }
+    /// The value of a key as it may be shown to people.
+    pub fn shown(&self, key: &str) -> Option<String> {
+        let value = self.text(key)?;
+        let hidden = self.is_secret(key).then(|| crate::secret::HIDDEN.to_owned());
+        Some(hidden.unwrap_or_else(|| crate::secret::shown(key, value)))
     }
     /// The dotted path of the component: `a1.sources.r1`, `a1.sources.r1.interceptors.i1`.
     pub fn path(&self) -> &str {
@@ -79,11 +103,20 @@ impl Settings {
         let mut sub = Settings {
             path: format!("{}.{}", self.path, prefix.trim_end_matches('.')),
             base_dir: self.base_dir.clone(),
-            values: BTreeMap::new(),
+            ..Settings::default()
         };
-        for (key, setting) in &self.values {
-            if let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty()) {
-                sub.values.insert(rest.to_owned(), setting.clone());
+        let start = prefix.to_owned();
+        for (key, setting) in self.values.range(start..) {
+            let Some(rest) = key.strip_prefix(prefix) else { break };
+            if rest.is_empty() {
+                continue;
+            }
+            sub.values.insert(rest.to_owned(), setting.clone());
+            if self.is_secret(key) {
+                sub.secrets.insert(rest.to_owned());
+            }
+            if self.is_unknown(key) {
+                sub.unknown.insert(rest.to_owned());
             }
         }
         sub

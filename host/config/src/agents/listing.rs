@@ -1,0 +1,112 @@
+//! Brings the list of a part and the components with keys together.
+
+use std::collections::BTreeSet;
+
+use super::draft::{AgentDraft, ComponentDraft, Part};
+use super::{Validation, lists};
+use crate::diagnostic::{Diagnostic, Origin, Severity};
+use crate::settings::Settings;
+use crate::suggest;
+
+/// A component that is listed and has keys.
+pub(super) struct Listed {
+    pub name: String,
+    pub settings: Settings,
+    pub first: Origin,
+}
+
+impl Validation<'_> {
+    /// Takes the listed components out of a draft, in the list's order, and reports what does not fit together.
+    pub(super) fn take_listed(&mut self, draft: &mut AgentDraft, part: Part) -> Vec<Listed> {
+        let agent = draft.name.clone();
+        let draft = draft.part_mut(part);
+        let mut components = std::mem::take(&mut draft.components);
+        let (text, list_at) = match &draft.list {
+            Some(list) => (list.value.as_str(), list.origin.clone()),
+            None => ("", Origin::Default),
+        };
+        let mut seen = BTreeSet::new();
+        let mut listed = Vec::new();
+        let mut empty = Vec::new();
+        for name in lists::names(part, text) {
+            if !seen.insert(name.clone()) {
+                let path = format!("{agent}.{}", part.key());
+                let finding =
+                    Diagnostic::warning("duplicate-name", format!("`{name}` is listed twice in `{path}`"));
+                self.diagnostics.push(finding.at(&list_at).on(path));
+            } else if let Some(ComponentDraft { settings, first }) = components.remove(&name) {
+                listed.push(Listed { name, settings, first });
+            } else {
+                empty.push(name);
+            }
+        }
+        let listing = Listing { agent: &agent, part, list_at: &list_at };
+        for name in &empty {
+            self.diagnostics.push(listing.without_keys(name, components.keys()));
+            self.dropped.push(format!("{agent}.{}.{name}", part.key()));
+        }
+        for (name, component) in &components {
+            self.diagnostics.push(listing.unlisted(name, component, &seen));
+        }
+        listed
+    }
+}
+
+struct Listing<'a> {
+    agent: &'a str,
+    part: Part,
+    list_at: &'a Origin,
+}
+
+impl Listing<'_> {
+    /// A listed name that nothing is configured for. Flume drops it with a warning or none.
+    fn without_keys<'n>(&self, name: &str, unlisted: impl Iterator<Item = &'n String>) -> Diagnostic {
+        let path = format!("{}.{}.{name}", self.agent, self.part.key());
+        let finding = Diagnostic::error(
+            "listed-without-keys",
+            format!("`{name}` is listed but has no keys, so it cannot run"),
+        );
+        let help = if name.contains(',') {
+            "names are separated by blanks; a comma is part of the name".to_owned()
+        } else if name.contains(char::is_whitespace) {
+            "names of sink groups are separated by one blank, not by tabs".to_owned()
+        } else if name.starts_with('#') {
+            "a comment cannot follow a value; put it on a line of its own".to_owned()
+        } else if let Some(near) = near(name, unlisted.map(String::as_str)) {
+            format!("did you mean `{near}`, which has keys but is not listed?")
+        } else {
+            format!("add `{path}.type = …`, or take `{name}` out of the list")
+        };
+        finding.at(self.list_at).on(path).help(help)
+    }
+
+    /// A component with keys that no list names. Flume ignores it without a word (realworld 67).
+    fn unlisted(&self, name: &str, component: &ComponentDraft, listed: &BTreeSet<String>) -> Diagnostic {
+        let (agent, part) = (self.agent, self.part.key());
+        let path = component.settings.path();
+        let message =
+            format!("`{path}` has keys but `{name}` is not in `{agent}.{part}`, so they are ignored");
+        let mut finding = Diagnostic::warning("unlisted-component", message).at(&component.first).on(path);
+        let is_switched_off = component.settings.get("type").is_some();
+        finding = match near(name, listed.iter().map(String::as_str)) {
+            Some(near) if !is_switched_off => finding.help(format!("did you mean `{agent}.{part}.{near}`?")),
+            _ if listed.is_empty() => finding.help(format!("add `{agent}.{part} = {name}`")),
+            _ => finding.help(format!("add `{name}` to `{agent}.{part}` if it shall run")),
+        };
+        if is_switched_off && !listed.is_empty() {
+            // A whole component that is only not listed is the usual way to switch one off (realworld 49).
+            finding.severity = Severity::Note;
+        }
+        finding
+    }
+}
+
+/// The listed or configured name most likely meant.
+fn near<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let others: Vec<&str> = others.take(OTHERS_MAX).collect();
+    let same = others.iter().find(|other| other.trim_matches(',').eq_ignore_ascii_case(name)).copied();
+    same.or_else(|| suggest::nearest(name, others.iter().copied()))
+}
+
+/// Guessing among more names than this helps nobody and takes time.
+const OTHERS_MAX: usize = 200;
