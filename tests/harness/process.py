@@ -4,6 +4,7 @@
 agent looks idle by its CPU time alone; it is not idle while it waits for its turn.
 """
 
+import atexit
 import glob
 import os
 import signal
@@ -103,6 +104,7 @@ class Child:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, env=env, start_new_session=True
             )
         self.pid = self.popen.pid
+        _living.add(self)
 
     def alive(self):
         return self.popen.poll() is None
@@ -130,3 +132,24 @@ class Child:
         except ProcessLookupError:
             pass
         self.popen.wait()
+        _living.discard(self)
+
+
+# Agents lead process groups of their own, so neither Ctrl-C nor a killed runner would end them.
+_living = set()
+
+
+@atexit.register
+def _kill_living():
+    for child in list(_living):
+        child.kill()
+
+
+def end_children_on_sigterm():
+    """For the main program of a runner: a runner that is told to end takes its agents with it."""
+
+    def handler(_signal, _frame):
+        _kill_living()
+        os._exit(143)  # Not sys.exit: the threads of other cases would go on.
+
+    signal.signal(signal.SIGTERM, handler)
