@@ -1,0 +1,2 @@
+READY = "none"
+STATUS = True

@@ -1,0 +1,3 @@
+READY = "none"
+STATUS = True
+AGENT_NAME = "nosuch"

@@ -1,0 +1,2 @@
+def drive(run):
+    run.post(run.input, "application/octet-stream")

@@ -1,0 +1,1 @@
+NORMALISE = [(r"hostname=[A-Za-z0-9.-]+", "hostname=@HOSTNAME@")]

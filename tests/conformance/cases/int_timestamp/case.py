@@ -1,0 +1,1 @@
+NORMALISE = [(r"timestamp=[0-9]{13}", "timestamp=@MILLIS@")]

@@ -1,0 +1,1 @@
+NORMALISE = [(r"ts=[0-9]{13}", "ts=@MILLIS@")]
