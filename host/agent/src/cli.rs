@@ -1,0 +1,233 @@
+//! The command line: Flume's own, and what Flumen adds.
+//!
+//! `flume-ng agent --conf conf --conf-file f.properties --name a1 -Dflume.root.logger=INFO,console` works as it
+//! is written in every tutorial. Options for a JVM (`-Xmx1g`, `-javaagent:…`) are accepted and mean nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+
+#[derive(Parser)]
+#[command(
+    name = "flumen",
+    version,
+    about = "A stream router that runs Apache Flume's configuration files",
+    disable_help_subcommand = false
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one or more agents of a configuration
+    #[command(alias = "node")]
+    Agent(Box<AgentArgs>),
+    /// Checks configuration files: all mistakes at once, with line numbers. Exit status 1 if there is an error
+    Check(CheckArgs),
+    /// Prints what an agent's configuration amounts to: every option, its value, and where that comes from
+    Explain(ExplainArgs),
+    /// Prints the reference of all components and their options, as Markdown
+    Options,
+    /// Prints the version
+    Version,
+}
+
+/// Where a configuration comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConfigArgs {
+    /// Sets a property, as for a JVM: `-Dflume.root.logger=INFO,console`, `${sys:name}` in the configuration
+    #[arg(short = 'D', value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
+    /// Treats everything that Flume would silently ignore as an error
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// The arguments of `flumen agent`.
+#[derive(Args, Clone, Debug)]
+pub struct AgentArgs {
+    /// The agents to run, separated by commas
+    #[arg(short = 'n', long, value_delimiter = ',', required_unless_present = "all")]
+    pub name: Vec<String>,
+    /// Runs all agents of the configuration
+    #[arg(long, conflicts_with = "name")]
+    pub all: bool,
+    /// A configuration file (.properties, or .toml); may be repeated, later ones override earlier keys
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub conf_file: Vec<PathBuf>,
+    /// A configuration as a URI: file:/path; may be repeated
+    #[arg(short = 'u', long, value_name = "URI")]
+    pub conf_uri: Vec<String>,
+    /// Folder of flume-env.sh, whose JAVA_OPTS and environment are obeyed
+    #[arg(short = 'c', long, value_name = "DIR")]
+    pub conf: Option<PathBuf>,
+    /// Seconds that a stop may take to drain channels that would be lost with the process
+    #[arg(long, value_name = "SECONDS", default_value_t = 8)]
+    pub drain_seconds: u64,
+    /// Only checks, prints what would run, and ends
+    #[arg(short = 'd', long)]
+    pub dryrun: bool,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    ignored: IgnoredArgs,
+}
+
+/// Options of `flume-ng agent` that mean nothing here, or not yet; each one given is said in a warning.
+#[derive(Args, Clone, Debug)]
+struct IgnoredArgs {
+    #[arg(short = 'C', long, hide = true)]
+    classpath: Option<String>,
+    #[arg(long, hide = true)]
+    plugins_path: Option<String>,
+    #[arg(long, hide = true)]
+    no_reload_conf: bool,
+    #[arg(short = 'i', long, hide = true)]
+    poll_interval: Option<String>,
+    #[arg(short = 'b', long, hide = true)]
+    backup_directory: Option<String>,
+    #[arg(short = 'z', long = "zkConnString", hide = true)]
+    zookeeper: Option<String>,
+    #[arg(short = 'p', long = "zkBasePath", hide = true)]
+    zookeeper_path: Option<String>,
+    #[arg(long, hide = true)]
+    conf_provider: Option<String>,
+    #[arg(long, hide = true)]
+    conf_user: Option<String>,
+    #[arg(long, hide = true)]
+    conf_password: Option<String>,
+    #[arg(short = 'a', long, hide = true)]
+    auth_provider: Option<String>,
+}
+
+impl AgentArgs {
+    /// What was given and has no effect: a sentence for each.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let i = &self.ignored;
+        let given = [
+            (i.classpath.is_some(), "--classpath: no Java classes are loaded"),
+            (i.plugins_path.is_some(), "--plugins-path: no Java plugins are loaded"),
+            (i.poll_interval.is_some(), "--poll-interval: the configuration is read once, at start"),
+            (
+                i.backup_directory.is_some(),
+                "--backup-directory: configurations are not fetched, so none is kept",
+            ),
+            (
+                i.zookeeper.is_some() || i.zookeeper_path.is_some(),
+                "--zkConnString: configurations in ZooKeeper are not read",
+            ),
+            (i.conf_provider.is_some(), "--conf-provider: no Java classes are loaded"),
+            (
+                i.conf_user.is_some() || i.conf_password.is_some() || i.auth_provider.is_some(),
+                "--conf-user, --conf-password, --auth-provider: configurations are read from files only",
+            ),
+        ];
+        given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, text)| text).collect()
+    }
+}
+
+/// The arguments of `flumen check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Configuration files; each is checked on its own
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// The arguments of `flumen explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// Configuration files, which together make one configuration
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// The agent
+    #[arg(short = 'n', long)]
+    pub name: String,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Runs the program. The status is 0 after an orderly end, 1 after any fatal error.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(without_jvm_options(arguments)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing can only fail if nobody reads.
+            let _unread = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
+        Command::Agent(args) => commands::agent::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
+        Command::Options => {
+            commands::print(&flumen_config::reference::markdown(&flumen_connect::catalog::catalog()))
+        }
+        Command::Version => commands::print(concat!("Flumen ", env!("CARGO_PKG_VERSION"), "\n")),
+    }
+}
+
+/// Flume's launcher takes options for the JVM and long names behind one dash.
+fn without_jvm_options(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let jvm = ["-X", "-agentlib:", "-agentpath:", "-javaagent:"];
+    let renamed = [("-prov", "--conf-provider"), ("-user", "--conf-user"), ("-pwd", "--conf-password")];
+    let kept = arguments.filter(|a| !a.to_str().is_some_and(|a| jvm.iter().any(|j| a.starts_with(j))));
+    kept.map(|argument| match renamed.iter().find(|(short, _)| argument == *short) {
+        Some((_, long)) => (*long).into(),
+        None => argument,
+    })
+    .collect()
+}
+
+/// `-Dname=value` pairs; a name alone has the empty value, as for a JVM.
+#[must_use]
+pub fn properties<'a>(given: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, String> {
+    let pairs = given.into_iter().map(|text| text.split_once('=').unwrap_or((text, "")));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(line: &str) -> AgentArgs {
+        let words = line.split_whitespace().map(OsString::from);
+        match Cli::try_parse_from(without_jvm_options(words)).expect("parsed").command {
+            Command::Agent(args) => *args,
+            _ => panic!("not the agent command"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_of_every_tutorial_works() {
+        let args = agent(
+            "flume-ng agent --conf conf --conf-file example.conf --name a1 -Dflume.root.logger=INFO,console -Xmx1g",
+        );
+        assert_eq!((args.name, args.conf_file), (vec!["a1".to_owned()], vec![PathBuf::from("example.conf")]));
+        assert_eq!(args.config.properties, ["flume.root.logger=INFO,console"]);
+        let args = agent("flume-ng node -c conf -f x.conf -n a1,a2 -prov some.Class -D a=b=c");
+        assert_eq!(args.name, ["a1", "a2"]);
+        assert_eq!(properties(args.config.properties.iter().map(String::as_str))["a"], "b=c");
+        assert_eq!(args.ignored.conf_provider.as_deref(), Some("some.Class"));
+    }
+
+    #[test]
+    fn options_without_effect_are_said() {
+        assert_eq!(agent("f agent -n a -f x --no-reload-conf").without_effect().len(), 0);
+        assert_eq!(agent("f agent -n a -f x -i 5 -z host:2181 -C jars").without_effect().len(), 3);
+    }
+}

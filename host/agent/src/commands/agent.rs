@@ -1,0 +1,276 @@
+//! `flumen agent`: reads the configuration, runs the agents, stops them on a signal.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flumen_config::{AgentConfig, Diagnostics, Input, LoadOptions, Loaded, Severity, explain, render};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::environment::LauncherEnvironment;
+use super::{own_properties, print};
+use crate::cli::AgentArgs;
+use crate::life::{Agent, StopLimits};
+use crate::logging::{self, LogSettings};
+use crate::monitor::{self, Agents, Monitoring};
+
+/// A monitoring port that is taken is tried again this often.
+const MONITOR_RETRY: Duration = Duration::from_secs(3);
+
+/// Why the process cannot do its work.
+#[derive(Debug, thiserror::Error)]
+enum Fatal {
+    #[error("{0}")]
+    Text(String),
+    #[error("the configuration has {0} errors; --strict was given, so nothing is started")]
+    Strict(usize),
+    #[error("No configuration found for this host:{name}: {known}")]
+    NoSuchAgent { name: String, known: String },
+    #[error("no agent could be started")]
+    NothingRuns,
+    #[error("{what}: {error}")]
+    System { what: &'static str, error: std::io::Error },
+}
+
+/// Runs agents until a signal stops them.
+pub fn run(args: &AgentArgs) -> ExitCode {
+    match try_run(args) {
+        Ok(code) => code,
+        Err(fatal) => {
+            tracing::error!("A fatal error occurred while running: {fatal}");
+            // Logging may not have been started, or may go to a file.
+            complain(&format!("flumen: {fatal}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints to standard error.
+pub fn complain(text: &str) {
+    // There is nowhere else to say it.
+    let _unheard = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn try_run(args: &AgentArgs) -> Result<ExitCode, Fatal> {
+    let environment = LauncherEnvironment::read(args.conf.as_deref()).map_err(Fatal::Text)?;
+    let mut properties = environment.jvm_properties();
+    properties.extend(own_properties(&args.config));
+    start_logging(&properties)?;
+    args.without_effect().iter().for_each(|text| tracing::warn!("{text}"));
+    let monitoring = Monitoring::from_properties(&properties).unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        None
+    });
+    let options = LoadOptions {
+        system_properties: properties,
+        environment: Arc::new(move |name| environment.get(name)),
+        strict: args.config.strict,
+        run_external: true,
+        ..LoadOptions::default()
+    };
+    let loaded = flumen_config::load(&inputs(args)?, &options, &flumen_connect::catalog::catalog());
+    log_findings(&loaded.diagnostics);
+    if args.config.strict && loaded.diagnostics.error_count() > 0 {
+        return Err(Fatal::Strict(loaded.diagnostics.error_count()));
+    }
+    let chosen = choose(args, &loaded)?;
+    if args.dryrun {
+        let texts = chosen.iter().map(|agent| explain::text(agent, &flumen_connect::catalog::catalog()));
+        return Ok(print(&texts.collect::<String>()));
+    }
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("flumen").build();
+    let runtime = runtime.map_err(|error| Fatal::System { what: "cannot start threads", error })?;
+    let result = runtime.block_on(serve(&chosen, monitoring, stop_limits(args)));
+    // A hung sink must not keep the process alive.
+    runtime.shutdown_background();
+    result
+}
+
+fn start_logging(properties: &std::collections::BTreeMap<String, String>) -> Result<(), Fatal> {
+    let (settings, problem) =
+        match LogSettings::from_properties(|name| properties.get(name).map(String::as_str)) {
+            Ok(settings) => (settings, None),
+            Err(problem) => (LogSettings::default(), Some(problem)),
+        };
+    logging::start(&settings).map_err(|error| Fatal::System { what: "cannot start logging", error })?;
+    if let Some(problem) = problem {
+        tracing::warn!("{problem}; INFO,console is used");
+    }
+    Ok(())
+}
+
+fn inputs(args: &AgentArgs) -> Result<Vec<Input>, Fatal> {
+    let mut inputs: Vec<Input> = args.conf_file.iter().cloned().map(Input::File).collect();
+    for uri in &args.conf_uri {
+        let path = uri.strip_prefix("file:").or_else(|| (!uri.contains("://")).then_some(uri.as_str()));
+        let path = path.ok_or_else(|| {
+            Fatal::Text(format!(
+                "--conf-uri {uri}: only file: URIs are read; fetch it first, and give the file"
+            ))
+        })?;
+        let path = if path.starts_with("//") { path.trim_start_matches('/') } else { path };
+        let absolute = if uri.starts_with("file://") { format!("/{path}") } else { path.to_owned() };
+        inputs.push(Input::File(absolute.into()));
+    }
+    if inputs.is_empty() {
+        return Err(Fatal::Text("no configuration: give a file with --conf-file".to_owned()));
+    }
+    Ok(inputs)
+}
+
+/// All findings at once, before anything starts.
+fn log_findings(diagnostics: &Diagnostics) {
+    for finding in diagnostics.iter() {
+        let line = render::line(finding);
+        match finding.severity {
+            Severity::Error => tracing::error!("{line}"),
+            Severity::Warning => tracing::warn!("{line}"),
+            Severity::Note => tracing::info!("{line}"),
+        }
+    }
+}
+
+fn choose<'a>(args: &AgentArgs, loaded: &'a Loaded) -> Result<Vec<&'a AgentConfig>, Fatal> {
+    let names: Vec<&str> = loaded.agents.iter().map(|a| a.name.as_str()).collect();
+    tracing::info!(
+        "Post-validation flume configuration contains configuration for agents: [{}]",
+        names.join(", ")
+    );
+    if args.all {
+        return if loaded.agents.is_empty() {
+            Err(Fatal::NothingRuns)
+        } else {
+            Ok(loaded.agents.iter().collect())
+        };
+    }
+    let find = |name: &String| {
+        loaded.agent(name).ok_or_else(|| {
+            let known = match (loaded.removed_agents.contains(name), names.is_empty()) {
+                (true, _) => "it is in the file, but was removed for the errors above".to_owned(),
+                (_, true) => "the configuration has no agent that can run".to_owned(),
+                _ => format!("the configuration has {}; give one of them with --name", names.join(", ")),
+            };
+            Fatal::NoSuchAgent { name: name.clone(), known }
+        })
+    };
+    args.name.iter().map(find).collect()
+}
+
+fn stop_limits(args: &AgentArgs) -> StopLimits {
+    StopLimits { drain: Duration::from_secs(args.drain_seconds), ..StopLimits::default() }
+}
+
+/// As a JVM does: one connection is one file, and the default limit of 1,024 is for interactive programs.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
+async fn serve(
+    chosen: &[&AgentConfig],
+    monitoring: Option<Monitoring>,
+    limits: StopLimits,
+) -> Result<ExitCode, Fatal> {
+    let no_signals = |error| Fatal::System { what: "cannot watch for signals", error };
+    let mut signals = Signals::watch().map_err(no_signals)?;
+    let mut running = Vec::new();
+    let mut failed = 0;
+    for config in chosen {
+        let mut findings = Diagnostics::default();
+        let started = Agent::start(config, &mut findings);
+        log_findings(&findings);
+        match started {
+            Ok(agent) => {
+                report(config, &agent);
+                running.push(agent);
+            }
+            Err(error) => {
+                failed += 1;
+                tracing::error!("{error}");
+            }
+        }
+    }
+    if running.is_empty() {
+        return Err(Fatal::NothingRuns);
+    }
+    if let Some(monitoring) = monitoring {
+        let agents: Agents = Arc::new(running.iter().map(|a| a.status().clone()).collect());
+        tokio::spawn(monitor(monitoring, agents));
+    }
+    let name = signals.next().await;
+    tracing::info!("{name}: stopping");
+    let stopping = futures_util::future::join_all(running.into_iter().map(|agent| agent.stop(limits)));
+    tokio::select! {
+        _ = stopping => {}
+        name = signals.next() => {
+            tracing::warn!("{name} again: ending at once");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// One line that says what runs and what does not.
+fn report(config: &AgentConfig, agent: &Agent) {
+    let status = agent.status();
+    let names = |units: Vec<&str>| if units.is_empty() { "none".to_owned() } else { units.join(" ") };
+    tracing::info!(
+        "agent {}: sources: {}; channels: {}; sinks: {}",
+        config.name,
+        names(status.sources.iter().map(|s| s.unit.name.as_str()).collect()),
+        names(status.channels.iter().map(|c| c.unit.name.as_str()).collect()),
+        names(status.sinks.iter().map(|s| s.unit.name.as_str()).collect()),
+    );
+    if !config.dropped.is_empty() {
+        tracing::error!(
+            "agent {} runs WITHOUT {}: see the errors above; --strict would have refused to start",
+            config.name,
+            config.dropped.join(", ")
+        );
+    }
+}
+
+async fn monitor(monitoring: Monitoring, agents: Agents) {
+    loop {
+        match monitoring.listen().await {
+            Ok(listener) => {
+                if let Ok(address) = listener.local_addr() {
+                    tracing::info!("monitoring on http://{address}/metrics");
+                }
+                return monitor::serve(listener, agents).await;
+            }
+            Err(error) => tracing::error!("{error}; trying again in {} s", MONITOR_RETRY.as_secs()),
+        }
+        tokio::time::sleep(MONITOR_RETRY).await;
+    }
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What each command does.
+
+pub mod agent;
+pub mod check;
+mod environment;
+pub mod explain;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use flumen_config::{Input, LoadOptions, Loaded};
+
+use crate::cli::{ConfigArgs, properties};
+
+/// Prints to standard output; a reader that has gone away is no error.
+#[must_use]
+pub fn print(text: &str) -> ExitCode {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Loads a configuration without running anything.
+fn load(files: &[PathBuf], config: &ConfigArgs) -> Loaded {
+    let options = LoadOptions {
+        system_properties: own_properties(config),
+        strict: config.strict,
+        ..LoadOptions::default()
+    };
+    let inputs: Vec<Input> = files.iter().cloned().map(Input::File).collect();
+    flumen_config::load(&inputs, &options, &flumen_connect::catalog::catalog())
+}
+
+fn own_properties(config: &ConfigArgs) -> BTreeMap<String, String> {
+    properties(config.properties.iter().map(String::as_str))
+}

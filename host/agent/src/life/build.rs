@@ -1,0 +1,238 @@
+//! From a checked configuration to components that are connected but do not run yet.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flumen_channel::{Channel, Gate};
+use flumen_config::{AgentConfig, ComponentConfig, Diagnostics, Resolution, Settings};
+use flumen_connect::catalog::by_name;
+use flumen_connect::ledger::{DropCounts, SinkCounters, SourceCounters};
+use flumen_connect::outlet::NamedChannel;
+use flumen_connect::processors::SinkProcessor;
+use flumen_connect::{Interceptor, Outlet, Selector, Sink};
+use flumen_connect::{channels, interceptors, processors, selectors, sinks, sources};
+
+use super::BuildError;
+use super::runner::{Group, GroupSink};
+use super::supervisor::SourceUnit;
+use crate::status::{AgentStatus, ChannelEntry, SinkStatus, SourceStatus, Unit};
+
+/// An agent's components, connected.
+pub(super) struct Parts {
+    pub(super) status: Arc<AgentStatus>,
+    pub(super) sources: Vec<SourceUnit>,
+    pub(super) groups: Vec<Group>,
+}
+
+pub(super) fn build(config: &AgentConfig, diagnostics: &mut Diagnostics) -> Result<Parts, BuildError> {
+    refuse_unknown_types(config)?;
+    let gate = Arc::new(Gate::default());
+    let channels = build_channels(config, &gate, diagnostics);
+    let built_sinks = build_sinks(config, &channels, diagnostics);
+    let sources = build_sources(config, &gate, &channels, diagnostics);
+    if sources.is_empty() && built_sinks.is_empty() {
+        return Err(BuildError::Empty(config.name.clone()));
+    }
+    let status = Arc::new(AgentStatus {
+        name: config.name.clone(),
+        gate,
+        sources: sources.iter().map(|s| s.status.clone()).collect(),
+        channels,
+        sinks: built_sinks.iter().map(|(_, sink)| sink.status.clone()).collect(),
+        removed: config.dropped.clone(),
+    });
+    let groups = build_groups(config, built_sinks, diagnostics);
+    Ok(Parts { status, sources, groups })
+}
+
+/// Flume ends when it cannot load a class; so do we, but name all of them at once.
+fn refuse_unknown_types(config: &AgentConfig) -> Result<(), BuildError> {
+    let components: Vec<String> = config
+        .unready()
+        .map(|c| format!("{:?} {} has the type `{}`, which cannot be loaded", c.kind, c.name, c.type_text))
+        .collect();
+    if components.is_empty() {
+        return Ok(());
+    }
+    Err(BuildError::Types { agent: config.name.clone(), components })
+}
+
+fn type_name(component: &ComponentConfig) -> &'static str {
+    match component.resolution {
+        Resolution::Ready(name) => name,
+        Resolution::Planned | Resolution::Unknown => "",
+    }
+}
+
+/// Keeps what could be built; what could not is reported, as in Flume.
+fn kept<T>(result: Result<T, Diagnostics>, component: &str, diagnostics: &mut Diagnostics) -> Option<T> {
+    match result {
+        Ok(built) => Some(built),
+        Err(findings) => {
+            tracing::error!("{component} has been removed due to an error during configuration");
+            diagnostics.extend(findings);
+            None
+        }
+    }
+}
+
+fn build_channels(
+    config: &AgentConfig,
+    gate: &Arc<Gate>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Arc<ChannelEntry>> {
+    let built = config.channels.iter().filter_map(|component| {
+        let kind = type_name(component);
+        let found = channels::TYPES.iter().find(|t| t.spec.name == kind)?;
+        let built = (found.build)(&component.settings, gate.clone());
+        let channel = kept(built, &format!("Channel {}", component.name), diagnostics)?;
+        Some(Arc::new(ChannelEntry {
+            unit: Unit::new(&component.name, kind),
+            channel,
+            dropped: DropCounts::default(),
+        }))
+    });
+    built.collect()
+}
+
+fn find_channel(channels: &[Arc<ChannelEntry>], name: &str) -> Option<Arc<dyn Channel>> {
+    channels.iter().find(|c| c.unit.name == name).map(|c| c.channel.clone())
+}
+
+type BuiltSink = (String, GroupSink);
+
+fn build_sinks(
+    config: &AgentConfig,
+    channels: &[Arc<ChannelEntry>],
+    diagnostics: &mut Diagnostics,
+) -> Vec<BuiltSink> {
+    let built = config.sinks.iter().filter_map(|component| {
+        let kind = type_name(component);
+        let channel = find_channel(channels, component.channel.as_deref()?)?;
+        let built: Result<Box<dyn Sink>, _> = (by_name(sinks::TYPES, kind)?.build)(&component.settings);
+        let mut sink = kept(built, &format!("Sink {}", component.name), diagnostics)?;
+        let counters = Arc::new(SinkCounters::default());
+        sink.attach(counters.clone());
+        let status = Arc::new(SinkStatus { unit: Unit::new(&component.name, kind), counters });
+        Some((component.name.clone(), GroupSink::new(sink, channel, status)))
+    });
+    built.collect()
+}
+
+fn build_sources(
+    config: &AgentConfig,
+    gate: &Arc<Gate>,
+    channels: &[Arc<ChannelEntry>],
+    diagnostics: &mut Diagnostics,
+) -> Vec<SourceUnit> {
+    let built = config.sources.iter().filter_map(|component| {
+        let kind = type_name(component);
+        let found = by_name(sources::TYPES, kind)?;
+        let path = format!("Source {}", component.name);
+        let source = kept((found.build)(&component.settings), &path, diagnostics)?;
+        let counters = Arc::new(SourceCounters::default());
+        let outlet = kept(build_outlet(component, gate, channels, &counters), &path, diagnostics)?;
+        let status = Arc::new(SourceStatus { unit: Unit::new(&component.name, kind), counters });
+        let rebuild = found.build;
+        let settings = component.settings.clone();
+        Some(SourceUnit { source, rebuild: Box::new(move || rebuild(&settings).ok()), outlet, status })
+    });
+    built.collect()
+}
+
+/// Channels in the agent's order, whatever the source's list says: sources that share channels then reserve
+/// room in the same order and cannot wait for each other in a circle.
+fn build_outlet(
+    component: &ComponentConfig,
+    gate: &Arc<Gate>,
+    channels: &[Arc<ChannelEntry>],
+    counters: &Arc<SourceCounters>,
+) -> Result<Outlet, Diagnostics> {
+    let bound: Vec<NamedChannel> = channels
+        .iter()
+        .filter(|c| component.channels.contains(&c.unit.name))
+        .map(|c| NamedChannel { name: c.unit.name.as_str().into(), channel: c.channel.clone() })
+        .collect();
+    let names: Vec<String> = bound.iter().map(|c| c.name.to_string()).collect();
+    let interceptors = build_interceptors(&component.settings)?;
+    let selector = build_selector(&component.settings, &names)?;
+    Ok(Outlet::new(interceptors, selector, bound, gate.clone(), counters.clone()))
+}
+
+fn build_interceptors(settings: &Settings) -> Result<Vec<Box<dyn Interceptor>>, Diagnostics> {
+    let mut built = Vec::new();
+    for name in settings.words("interceptors") {
+        let own = settings.below(&format!("interceptors.{name}."));
+        let found =
+            own.text("type").and_then(|text| interceptors::TYPES.iter().find(|t| names_match(&t.spec, text)));
+        let found = found.ok_or_else(|| unknown_nested("interceptor", &own))?;
+        built.push((found.build)(&own)?);
+    }
+    Ok(built)
+}
+
+fn build_selector(settings: &Settings, channels: &[String]) -> Result<Box<dyn Selector>, Diagnostics> {
+    let own = settings.below("selector.");
+    let text = own.text("type").unwrap_or("replicating");
+    let found = selectors::TYPES.iter().find(|t| names_match(&t.spec, text));
+    (found.ok_or_else(|| unknown_nested("selector", &own))?.build)(&own, channels)
+}
+
+fn names_match(spec: &flumen_config::ComponentSpec, text: &str) -> bool {
+    flumen_config::Catalog::new([*spec]).find(spec.kind, text).is_some()
+}
+
+fn unknown_nested(what: &str, settings: &Settings) -> Diagnostics {
+    let mut findings = Diagnostics::default();
+    let text = settings.text("type").unwrap_or_default();
+    findings.push(
+        flumen_config::Diagnostic::error(
+            "unknown-type",
+            format!("the {what} type `{text}` cannot be loaded"),
+        )
+        .on(settings.path())
+        .at(&settings.origin("type")),
+    );
+    findings
+}
+
+/// One group per sink group, and one per sink that is in none.
+fn build_groups(config: &AgentConfig, sinks: Vec<BuiltSink>, diagnostics: &mut Diagnostics) -> Vec<Group> {
+    let mut by_name: HashMap<String, GroupSink> = HashMap::new();
+    let mut order = Vec::new();
+    for (name, sink) in sinks {
+        order.push(name.clone());
+        by_name.insert(name, sink);
+    }
+    let mut groups = Vec::new();
+    for group in &config.sink_groups {
+        let names: Vec<String> = group.sinks.iter().filter(|s| by_name.contains_key(*s)).cloned().collect();
+        let Some(processor) = kept(
+            build_processor(&group.processor, &group.processor_type, &names),
+            &format!("Sink group {}", group.name),
+            diagnostics,
+        ) else {
+            continue;
+        };
+        let members = names.iter().filter_map(|name| by_name.remove(name)).collect();
+        groups.push(Group { name: group.name.clone(), sinks: members, processor });
+    }
+    let single = Settings::new(&config.name);
+    for name in order {
+        let Some(sink) = by_name.remove(&name) else { continue };
+        let processor = build_processor(&single, "default", std::slice::from_ref(&name));
+        if let Some(processor) = kept(processor, &format!("Sink {name}"), diagnostics) {
+            groups.push(Group { name, sinks: vec![sink], processor });
+        }
+    }
+    groups
+}
+
+fn build_processor(
+    settings: &Settings,
+    text: &str,
+    sinks: &[String],
+) -> Result<Box<dyn SinkProcessor>, Diagnostics> {
+    let found = processors::TYPES.iter().find(|t| names_match(&t.spec, text));
+    (found.ok_or_else(|| unknown_nested("sink processor", settings))?.build)(settings, sinks)
+}

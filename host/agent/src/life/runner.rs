@@ -1,0 +1,267 @@
+//! Drives the sinks of one group, on a thread of their own: a sink may block there and disturbs nobody.
+//!
+//! ```text
+//! wait for events ─▶ processor: which sinks? ─▶ take ─▶ deliver ─▶ commit
+//!        ▲                                         failed: the take goes back, the next candidate is asked
+//!        └── all failed: pause, 250 ms doubling to 5 s
+//! ```
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flumen_channel::{Channel, Take};
+use flumen_connect::ledger::add;
+use flumen_connect::processors::SinkProcessor;
+use flumen_connect::{ComponentError, Delivery, Sink};
+use futures_util::future::select_all;
+use tokio::sync::oneshot;
+
+use super::Signals;
+use crate::status::{SinkStatus, State};
+
+/// Pause after the first failure of all candidates.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+/// Longest pause; Flume always takes this one.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// A group waits on the channels of all its sinks, also of one that cools down. So many rounds in a row that
+/// found nothing are normal where sinks compete; from then on they are spaced out.
+const IN_VAIN_MAX: usize = 16;
+/// The space.
+const IN_VAIN_PAUSE: Duration = Duration::from_millis(20);
+
+/// A sink with what belongs to it.
+pub(super) struct GroupSink {
+    sink: Box<dyn Sink>,
+    channel: Arc<dyn Channel>,
+    pub(super) status: Arc<SinkStatus>,
+    is_open: bool,
+}
+
+/// Sinks that share a thread, and who decides among them.
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) sinks: Vec<GroupSink>,
+    pub(super) processor: Box<dyn SinkProcessor>,
+}
+
+/// What came of one round.
+#[derive(Debug, PartialEq, Eq)]
+enum Round {
+    Delivered,
+    Empty,
+    Failed,
+}
+
+/// A group at work.
+pub(super) struct RunnerThread {
+    name: String,
+    ended: oneshot::Receiver<()>,
+    has_ended: bool,
+}
+
+impl RunnerThread {
+    /// The group's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+    /// Returns when the thread is done. May be called again.
+    pub(super) async fn ended(&mut self) {
+        if !self.has_ended {
+            // An error means that the thread is gone, which is an end as well.
+            let _gone = (&mut self.ended).await;
+            self.has_ended = true;
+        }
+    }
+}
+
+/// Starts the group's thread on the present runtime.
+pub(super) fn spawn(mut group: Group, signals: Signals) -> RunnerThread {
+    let (done, ended) = oneshot::channel();
+    let name = group.name.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let thread = std::thread::Builder::new().name(format!("SinkRunner-{name}"));
+    let spawned = thread.spawn(move || {
+        runtime.block_on(async {
+            group.run(&signals).await;
+            group.close().await;
+        });
+        // Nobody may be waiting any more; then there is nobody to tell.
+        let _unheard = done.send(());
+    });
+    if let Err(error) = spawned {
+        // The receiver reports an end at once, and the group's units stay in `Starting`.
+        tracing::error!(group = name, %error, "cannot start the thread of a sink");
+    }
+    RunnerThread { name, ended, has_ended: false }
+}
+
+impl GroupSink {
+    pub(super) fn new(sink: Box<dyn Sink>, channel: Arc<dyn Channel>, status: Arc<SinkStatus>) -> Self {
+        Self { sink, channel, status, is_open: false }
+    }
+
+    async fn open(&mut self) -> Result<(), ComponentError> {
+        if self.is_open {
+            return Ok(());
+        }
+        self.sink.open().await?;
+        self.is_open = true;
+        tracing::info!("Component type: SINK, name: {} started", self.status.unit.name);
+        self.status.unit.set(State::Running);
+        Ok(())
+    }
+
+    /// Takes, delivers, commits. Dropping the take on the way returns the events.
+    async fn process(&mut self) -> Result<Round, ComponentError> {
+        self.open().await?;
+        let batch_size = self.sink.batch_size().max(1);
+        let counters = self.status.counters.clone();
+        let take =
+            self.channel.try_take(batch_size).await.inspect_err(|_| add(&counters.channel_read_fail, 1))?;
+        let Some(take) = take else {
+            add(&counters.batch_empty, 1);
+            return Ok(Round::Empty);
+        };
+        let count = take.len();
+        add(&counters.drain_attempt, count);
+        add(if count < batch_size { &counters.batch_underflow } else { &counters.batch_complete }, 1);
+        let delivered = self.sink.deliver(take.batches()).await;
+        let delivery = delivered.inspect_err(|_| add(&counters.event_write_fail, 1))?;
+        self.settle(take, &delivery).await?;
+        if matches!(self.status.unit.state(), State::Failing(_)) {
+            tracing::info!("Sink {} delivers again", self.status.unit.name);
+            self.status.unit.set(State::Running);
+        }
+        Ok(Round::Delivered)
+    }
+
+    async fn settle(&self, take: Box<dyn Take>, delivery: &Delivery) -> Result<(), ComponentError> {
+        let counters = &self.status.counters;
+        let delivered = take.len() - delivery.dropped.total();
+        take.commit(&mut || {
+            add(&counters.drain_success, delivered);
+            delivery.dropped.iter().for_each(|(cause, events)| counters.dropped.add(cause, events));
+        })
+        .await?;
+        Ok(())
+    }
+
+    fn failed(&self, error: &ComponentError) {
+        let unit = &self.status.unit;
+        // The same cause again and again is said once; the state and the counter show the rest.
+        if unit.state() != State::Failing(error.to_string()) {
+            tracing::error!(
+                "Unable to deliver event. Sink {}: {error}; the events stay in the channel",
+                unit.name
+            );
+        }
+        unit.set(State::Failing(error.to_string()));
+    }
+}
+
+impl Group {
+    async fn run(&mut self, signals: &Signals) {
+        for sink in &mut self.sinks {
+            tracing::info!("Starting Sink {}", sink.status.unit.name);
+            if let Err(error) = sink.open().await {
+                sink.failed(&error);
+            }
+        }
+        let mut pause = PAUSE_MIN;
+        let mut in_vain = 0;
+        while !signals.sinks.is_requested() {
+            match self.round().await {
+                Round::Delivered => (pause, in_vain) = (PAUSE_MIN, 0),
+                Round::Failed => {
+                    tokio::select! {
+                        () = signals.sinks.requested() => return,
+                        () = tokio::time::sleep(self.pause(pause)) => {}
+                    }
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Round::Empty if signals.drain.is_requested() && self.is_drained() => return,
+                Round::Empty => {
+                    in_vain += 1;
+                    self.wait(signals).await;
+                    if in_vain > IN_VAIN_MAX {
+                        tokio::time::sleep(IN_VAIN_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// While the agent stops there is no time for long pauses.
+    fn pause(&self, pause: Duration) -> Duration {
+        let until_retry = self.processor.retry_at().map(|at| at.saturating_duration_since(Instant::now()));
+        until_retry.map_or(pause, |until| until.clamp(PAUSE_MIN, PAUSE_MAX))
+    }
+
+    fn is_drained(&self) -> bool {
+        self.sinks.iter().all(|s| s.channel.is_durable() || s.channel.status().events == 0)
+    }
+
+    /// Asks the candidates in order until one delivers.
+    async fn round(&mut self) -> Round {
+        let candidates = self.processor.candidates(Instant::now());
+        let mut outcome = Round::Failed;
+        for at in candidates {
+            match self.sinks[at].process().await {
+                Ok(Round::Delivered) => {
+                    self.processor.succeeded(at, Instant::now());
+                    return Round::Delivered;
+                }
+                Ok(other) => outcome = other,
+                Err(error) => {
+                    self.sinks[at].failed(&error);
+                    self.processor.failed(at, Instant::now());
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Until there is something to do: events, a sink's own time, or the agent's stop.
+    async fn wait(&mut self, signals: &Signals) {
+        let idle_at = self.sinks.iter().filter_map(|s| s.sink.idle_at()).min();
+        let channels: Vec<_> = self.sinks.iter().map(|s| s.channel.clone()).collect();
+        tokio::select! {
+            _ = select_all(channels.iter().map(|c| c.wait_for_events())) => {}
+            () = sleep_until(idle_at) => self.idle().await,
+            () = signals.drain.requested(), if !signals.drain.is_requested() => {}
+            // Draining: another group may hold the last events of a shared channel and give them back.
+            () = tokio::time::sleep(PAUSE_MIN), if signals.drain.is_requested() => {}
+            () = signals.sinks.requested() => {}
+        }
+    }
+
+    async fn idle(&mut self) {
+        let now = Instant::now();
+        for sink in &mut self.sinks {
+            if sink.sink.idle_at().is_some_and(|at| at <= now)
+                && let Err(error) = sink.sink.idle().await
+            {
+                sink.failed(&error);
+            }
+        }
+    }
+
+    async fn close(&mut self) {
+        for sink in &mut self.sinks {
+            if sink.is_open
+                && let Err(error) = sink.sink.close().await
+            {
+                tracing::error!("Sink {} did not close: {error}", sink.status.unit.name);
+            }
+            sink.status.unit.set(State::Stopped);
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,181 @@
+//! `/metrics/prometheus`: the text exposition format 0.0.4. All metric names of Flumen stand in this file.
+//!
+//! Written here because a registry would want to own the counters, which have to be read together, at a
+//! moment at which no event moves.
+
+use std::fmt::Write as _;
+
+use flumen_connect::ledger::get;
+
+use super::Agents;
+use crate::status::{AgentStatus, Ledger, State};
+
+/// One family of samples.
+struct Family {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    samples: Vec<(Vec<(&'static str, String)>, f64)>,
+}
+
+/// The whole document.
+pub(super) fn render(agents: &Agents) -> String {
+    let seen: Vec<(&AgentStatus, Ledger)> = agents.iter().map(|a| (&**a, a.ledger())).collect();
+    let mut families = ledger_families(&seen);
+    families.extend(source_families(&seen));
+    families.extend(channel_families(&seen));
+    families.extend(sink_families(&seen));
+    families.push(state_family(&seen));
+    let mut text = String::new();
+    for family in families.iter().filter(|f| !f.samples.is_empty()) {
+        write_family(&mut text, family);
+    }
+    text
+}
+
+fn write_family(text: &mut String, family: &Family) {
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(text, "# HELP {0} {1}\n# TYPE {0} {2}", family.name, family.help, family.kind);
+    for (labels, value) in &family.samples {
+        let labels: Vec<String> = labels.iter().map(|(n, v)| format!("{n}=\"{}\"", escaped(v))).collect();
+        let _infallible = writeln!(text, "{}{{{}}} {value}", family.name, labels.join(","));
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn family(name: &'static str, kind: &'static str, help: &'static str) -> Family {
+    Family { name, kind, help, samples: Vec::new() }
+}
+
+type Seen<'a> = [(&'a AgentStatus, Ledger)];
+
+fn ledger_families(seen: &Seen<'_>) -> Vec<Family> {
+    let mut dropped =
+        family("flumen_events_dropped_total", "counter", "Events dropped, by component and cause.");
+    let mut balanced = family(
+        "flumen_ledger_balanced",
+        "gauge",
+        "1 if received + copies = delivered + dropped + rejected + in channels.",
+    );
+    type Count = fn(&Ledger) -> u64;
+    let parts: [(&'static str, &'static str, &'static str, Count); 5] = [
+        ("flumen_agent_events_received_total", "counter", "Events that reached the sources.", |l| l.received),
+        ("flumen_agent_events_copied_total", "counter", "Copies added by fan-out.", |l| l.copies),
+        ("flumen_agent_events_delivered_total", "counter", "Events delivered by the sinks.", |l| l.delivered),
+        (
+            "flumen_agent_events_rejected_total",
+            "counter",
+            "Events whose sender was told they were not accepted.",
+            |l| l.rejected,
+        ),
+        ("flumen_agent_events_in_channels", "gauge", "Events in the channels.", |l| l.in_channels),
+    ];
+    let mut families: Vec<Family> = Vec::new();
+    for (name, kind, help, count) in parts {
+        let mut part = family(name, kind, help);
+        for (agent, ledger) in seen {
+            part.samples.push((vec![("agent", agent.name.clone())], count(ledger) as f64));
+        }
+        families.push(part);
+    }
+    for (agent, ledger) in seen {
+        balanced.samples.push((vec![("agent", agent.name.clone())], f64::from(u8::from(ledger.balances()))));
+        for ((component, cause), count) in &ledger.dropped {
+            let labels = vec![
+                ("agent", agent.name.clone()),
+                ("component", component.clone()),
+                ("cause", cause.clone()),
+            ];
+            dropped.samples.push((labels, *count as f64));
+        }
+    }
+    families.extend([dropped, balanced]);
+    families
+}
+
+fn source_families(seen: &Seen<'_>) -> Vec<Family> {
+    let mut received =
+        family("flumen_source_events_received_total", "counter", "Events that reached the source.");
+    let mut accepted =
+        family("flumen_source_events_accepted_total", "counter", "Events stored, or dropped on purpose.");
+    let mut rejected = family("flumen_source_events_rejected_total", "counter", "Events not accepted.");
+    let mut connections = family("flumen_source_open_connections", "gauge", "Open connections.");
+    let mut unreadable =
+        family("flumen_source_read_failures_total", "counter", "Input that could not be decoded.");
+    let mut pressure = family(
+        "flumen_source_back_pressure_seconds_total",
+        "counter",
+        "Time spent on waiting for room in channels.",
+    );
+    for (agent, _) in seen {
+        for source in &agent.sources {
+            let labels = || vec![("agent", agent.name.clone()), ("source", source.unit.name.clone())];
+            let c = &source.counters;
+            received.samples.push((labels(), get(&c.received) as f64));
+            accepted.samples.push((labels(), get(&c.accepted) as f64));
+            rejected.samples.push((labels(), get(&c.rejected) as f64));
+            connections.samples.push((labels(), get(&c.open_connections) as f64));
+            unreadable.samples.push((labels(), get(&c.event_read_fail) as f64));
+            pressure.samples.push((labels(), get(&c.back_pressure_ms) as f64 / 1000.0));
+        }
+    }
+    vec![received, accepted, rejected, connections, unreadable, pressure]
+}
+
+fn channel_families(seen: &Seen<'_>) -> Vec<Family> {
+    let mut events = family("flumen_channel_events", "gauge", "Events in the channel.");
+    let mut capacity = family("flumen_channel_capacity_events", "gauge", "Most events in the channel.");
+    let mut bytes = family("flumen_channel_body_bytes", "gauge", "Bytes of bodies that wait in the channel.");
+    let mut age =
+        family("flumen_channel_oldest_event_age_seconds", "gauge", "Time since the oldest event was put.");
+    let mut waited =
+        family("flumen_channel_put_wait_seconds_total", "counter", "Time that puts waited for room.");
+    for (agent, ledger) in seen {
+        for (channel, status) in agent.channels.iter().zip(&ledger.channels) {
+            let labels = || vec![("agent", agent.name.clone()), ("channel", channel.unit.name.clone())];
+            let oldest_s = status.oldest_age.map_or(0.0, |age| age.as_secs_f64());
+            events.samples.push((labels(), status.events as f64));
+            capacity.samples.push((labels(), channel.channel.limits().capacity as f64));
+            bytes.samples.push((labels(), status.bytes as f64));
+            age.samples.push((labels(), oldest_s));
+            waited.samples.push((labels(), get(&channel.channel.counters().put_wait_ms) as f64 / 1000.0));
+        }
+    }
+    vec![events, capacity, bytes, age, waited]
+}
+
+fn sink_families(seen: &Seen<'_>) -> Vec<Family> {
+    let mut delivered = family("flumen_sink_events_delivered_total", "counter", "Events delivered.");
+    let mut attempted = family("flumen_sink_events_attempted_total", "counter", "Events taken for delivery.");
+    let mut failures = family("flumen_sink_delivery_failures_total", "counter", "Deliveries that failed.");
+    for (agent, _) in seen {
+        for sink in &agent.sinks {
+            let labels = || vec![("agent", agent.name.clone()), ("sink", sink.unit.name.clone())];
+            let c = &sink.counters;
+            delivered.samples.push((labels(), get(&c.drain_success) as f64));
+            attempted.samples.push((labels(), get(&c.drain_attempt) as f64));
+            failures.samples.push((labels(), get(&c.event_write_fail) as f64));
+        }
+    }
+    vec![delivered, attempted, failures]
+}
+
+fn state_family(seen: &Seen<'_>) -> Family {
+    let mut up =
+        family("flumen_component_up", "gauge", "1 if the component is at work or has finished, else 0.");
+    for (agent, _) in seen {
+        for (kind, unit) in agent.units() {
+            let is_up = matches!(unit.state(), State::Running | State::Finished);
+            let labels = vec![
+                ("agent", agent.name.clone()),
+                ("kind", kind.to_owned()),
+                ("component", unit.name.clone()),
+            ];
+            up.samples.push((labels, f64::from(u8::from(is_up))));
+        }
+    }
+    up
+}
