@@ -11,7 +11,6 @@ CPU is the agent process alone (not its `cat`); S1, S3 and S6 count from exec, S
 """
 
 import os
-import re
 import socket
 import subprocess
 import tempfile

@@ -158,7 +158,7 @@ class Run:
         """Prepares, starts, drives, waits for the result, stops. Returns the collected files.
 
         expected: what to wait for, or None to wait until the agent has been idle for `idle_max_s`.
-        idle_needed_s: how long an agent must be idle to count as staying alive (STATUS cases).
+        idle_needed_s: how long an agent must be idle to count as staying alive, or as giving nothing.
         """
         try:
             self._prepare()
@@ -191,6 +191,9 @@ class Run:
 
     def _settle(self, expected, idle_needed_s, idle_max_s):
         idle = Idle(self.child.pid)
+        # "Stays alive" and "nothing comes out" hold from the first moment; they count once the agent rests.
+        if not self.case.status and expected is not None and any(expected.values()):
+            idle_needed_s = 0
         seen = None
         end = time.monotonic() + SETTLE_S
         while self.child.alive() and time.monotonic() < end:
@@ -200,7 +203,7 @@ class Run:
                 seen = state
                 idle.touch()
             quiet_s = idle.quiet_s()
-            if expected is not None and quiet_s >= (idle_needed_s if self.case.status else 0):
+            if expected is not None and quiet_s >= idle_needed_s:
                 if files == {k: v for k, v in expected.items() if k != "status.txt"}:
                     return
             if quiet_s > idle_max_s:

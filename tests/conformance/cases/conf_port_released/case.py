@@ -8,8 +8,7 @@ def prepare(run):
 
 
 def drive(run):
-    tries = b"Unable to start EventDrivenSourceRunner"
-    run.wait("the source has failed to start", lambda: tries in run.log.read_bytes() or b"ERROR" in run.log.read_bytes())
+    run.wait("the source has failed to bind", lambda: b"address already in use" in run.log.read_bytes().lower())
     run.held.close()
     run.wait_listen(run.port)
     run.send(run.input)

@@ -1,3 +1,6 @@
-"""Nine events of one batch: three to each channel. Flume 1.11 drops the source: its check does not know the selector."""
+"""Nine events of one batch: three to each channel.
+
+Flume 1.11 drops the source: its check of configurations does not know this selector.
+"""
 
 READY = "none"

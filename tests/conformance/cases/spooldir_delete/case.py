@@ -1,19 +1,8 @@
-import os
-
 from case import listing
+from fixtures import spool_files
 
 READY = "none"
-
-
-def prepare(run):
-    spool = run.dir / "in"
-    files = [("a.log", run.input), ("b.log", b"from b 1\nfrom b 2\n"), ("empty.log", b"")]
-    for second, (name, data) in enumerate(files, 1):
-        (spool / name).write_bytes(data)
-        os.utime(spool / name, (1577836800 + second,) * 2)  # The oldest file is read first.
-    (spool / "c.tmp").write_bytes(b"ignored\n")
-    (spool / "sub").mkdir()
-    (spool / "sub" / "d.log").write_bytes(b"in sub\n")
+prepare = spool_files
 
 
 def collect(run, files):
