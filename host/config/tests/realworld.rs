@@ -30,8 +30,10 @@ fn differences(dir: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for file in files {
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
-        let of_file: Vec<&str> =
-            expected.lines().filter(|l| l.starts_with(&format!("{name}\t")) && l.split('\t').nth(1) != Some("ERR")).collect();
+        let of_file: Vec<&str> = expected
+            .lines()
+            .filter(|l| l.starts_with(&format!("{name}\t")) && l.split('\t').nth(1) != Some("ERR"))
+            .collect();
         assert!(!of_file.is_empty(), "{name} is not in EXPECTED.tsv");
         let errors = expected.lines().find(|l| l.starts_with(&format!("{name}\tERR"))).unwrap_or_default();
         let actual = kept(&file);
@@ -43,7 +45,8 @@ fn differences(dir: &Path) -> Vec<String> {
         for line in &actual {
             // Agents that only a misspelt key brought into being are in the list of errors alone.
             let agent = line.split('\t').nth(1).unwrap_or_default();
-            let only_an_error = line.ends_with("REMOVED") && errors.contains(&format!("AGENT_CONFIGURATION_INVALID:{agent}:"));
+            let only_an_error = line.ends_with("REMOVED")
+                && errors.contains(&format!("AGENT_CONFIGURATION_INVALID:{agent}:"));
             if !of_file.iter().any(|l| l.trim_end_matches('\t') == line) && !only_an_error {
                 wrong.push(format!("surplus: {line}"));
             }
@@ -62,7 +65,8 @@ fn kept(file: &PathBuf) -> Vec<String> {
         names.sort_unstable();
         names.join(" ")
     };
-    let mut rows: Vec<String> = loaded.removed_agents.iter().map(|agent| format!("{name}\t{agent}\tREMOVED")).collect();
+    let mut rows: Vec<String> =
+        loaded.removed_agents.iter().map(|agent| format!("{name}\t{agent}\tREMOVED")).collect();
     for agent in &loaded.agents {
         let row = format!(
             "{name}\t{}\tok\t{}\t{}\t{}\t{}",

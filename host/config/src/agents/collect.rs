@@ -51,6 +51,12 @@ fn agent_and_key<'e>(entry: &'e Entry, diagnostics: &mut Diagnostics) -> Option<
             format!("`{}` has no value, so it is ignored as if it were not set", entry.key),
         )
         .help("give it a value, or take the line out")
+    } else if let Some((agent, _)) = split.filter(|(agent, key)| !agent.is_empty() && key.is_empty()) {
+        Diagnostic::warning(
+            "no-agent-name",
+            format!("key `{agent}.` ends after the agent's name, so it is ignored"),
+        )
+        .help(format!("write `{agent}.sources`, `{agent}.channels`, …"))
     } else if !entry.separated {
         Diagnostic::warning("no-agent-name", "this line is no `key = value`, so it is ignored")
             .help("if it is a comment, begin it with `#`")
@@ -89,6 +95,7 @@ fn add(
             if entry.secret {
                 component.settings.mark_secret(option);
             }
+            component.settings.set_key_origin(option, entry.key_at.clone());
             component.settings.insert(option, setting);
             return;
         }

@@ -44,8 +44,11 @@ fn every_text_is_read_as_java_reads_it() {
             continue;
         }
         assert!(findings.is_empty(), "{text:?}: {findings:?}");
-        let expected: BTreeMap<String, String> =
-            expected.iter().map(|cell| cell.split_once('=').expect("key=value")).map(|(k, v)| (plain(k), plain(v))).collect();
+        let expected: BTreeMap<String, String> = expected
+            .iter()
+            .map(|cell| cell.split_once('=').expect("key=value"))
+            .map(|(k, v)| (plain(k), plain(v)))
+            .collect();
         let actual: BTreeMap<String, String> = entries.into_iter().map(|e| (e.key, e.value)).collect();
         assert_eq!(actual, expected, "{text:?}");
     }
@@ -59,7 +62,10 @@ fn every_key_and_value_knows_its_place() {
         Origin::File { line, column, len, .. } => (*line, *column, *len),
         other => panic!("{other:?}"),
     };
-    let places: Vec<_> = entries.iter().map(|e| (e.key.as_str(), e.value.as_str(), place(&e.key_at), place(&e.value_at))).collect();
+    let places: Vec<_> = entries
+        .iter()
+        .map(|e| (e.key.as_str(), e.value.as_str(), place(&e.key_at), place(&e.value_at)))
+        .collect();
     assert_eq!(
         places,
         [
@@ -86,5 +92,8 @@ fn continued_secrets_are_hidden_on_every_line() {
         let line = source.line(line).expect("a line");
         source.secrets_in(&line).iter().map(|s| source.text()[s.clone()].to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!((hidden(1), hidden(2), hidden(3)), (vec!["one \\".into()], vec!["  two".into()], vec!["pw".into()]));
+    assert_eq!(
+        (hidden(1), hidden(2), hidden(3)),
+        (vec!["one \\".into()], vec!["  two".into()], vec!["pw".into()])
+    );
 }
