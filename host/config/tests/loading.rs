@@ -68,7 +68,8 @@ fn plugin_paths_are_relative_to_the_file_that_names_them() {
 #[test]
 fn utf_8_is_read_with_or_without_a_byte_order_mark_and_latin_1_with_a_note() {
     for mark in [&b"\xEF\xBB\xBF"[..], b""] {
-        let loaded = run(&[text("x", [mark, STORE.as_bytes(), "a.sinks.k.url = h\u{e9}\n".as_bytes()].concat())]);
+        let loaded =
+            run(&[text("x", [mark, STORE.as_bytes(), "a.sinks.k.url = h\u{e9}\n".as_bytes()].concat())]);
         assert_eq!(value(&loaded, "url"), Some("h\u{e9}"));
         assert!(!loaded.diagnostics.iter().any(|d| d.code == "not-utf8"));
         assert_eq!(loaded.agents.len(), 1);

@@ -5,6 +5,7 @@ mod common;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use common::{Random, mutate};
 use flumen_config::render::{self, Colour};
 use flumen_config::{Input, LoadOptions, explain, load};
 
@@ -12,33 +13,6 @@ use flumen_config::{Input, LoadOptions, explain, load};
 const MUTANTS: usize = 10_000;
 /// One load of a small file takes well under a millisecond, so this is a hang.
 const LOAD_MAX: Duration = Duration::from_secs(2);
-/// Characters that mean something to one grammar or the other.
-const ODD: &[u8] = b"\\=: \t\n\r#!.,${}[]'\"-u0\xFF\xC3\x00%\x0C";
-
-/// A small generator, so that a seed says everything.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits") % limit.max(1)
-    }
-}
-
-fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut mutant = bytes.to_vec();
-    let at = random.below(bytes.len());
-    match random.below(4) {
-        0 => {
-            mutant.remove(at);
-        }
-        1 => mutant.insert(at, bytes[at]),
-        2 => mutant[at] = ODD[random.below(ODD.len())],
-        _ => mutant.insert(at, ODD[random.below(ODD.len())]),
-    }
-    mutant
-}
-
 fn files() -> Vec<PathBuf> {
     let mut files = common::fixture_files();
     files.extend(common::realworld().map(|dir| common::configurations(&dir)).unwrap_or_default());
