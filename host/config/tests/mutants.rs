@@ -58,12 +58,26 @@ fn no_mutant_of_any_file_panics_or_hangs() {
 fn hostile_shapes_are_read_in_bounded_time() {
     let deep = format!("[agents.a.sources.s]\nx = {}1{}\n", "[".repeat(50_000), "]".repeat(50_000));
     let tables = format!("agents.{}b = 1\n", "a.".repeat(50_000));
-    let many_agents: String = (0..20_000).map(|i| format!("agent{i}.sources = s\n")).collect();
-    let long_list = format!("a.channels = {}\na.channels.c.type = memory\n", "c d ".repeat(100_000));
-    let one_key = "a.sources.s.x = 1\n".repeat(50_000);
-    let many_keys: String = (0..50_000).map(|i| format!("a.sources.s{i}.x = 1\n")).collect();
+    let many_agents: String = (0..10_000).map(|i| format!("agent{i}.sources = s\n")).collect();
+    let long_list = format!("a.channels = {}\na.channels.c.type = memory\n", "c d ".repeat(50_000));
+    let one_key = "a.sources.s.x = 1\n".repeat(20_000);
+    let many_keys: String = (0..20_000).map(|i| format!("a.sources.s{i}.x = 1\n")).collect();
     let variables = format!("a.sources.s.x = {}\n", "${a.sources.s.y}".repeat(20_000));
     let open = format!("a.sources.s.x = {}\n", "${".repeat(50_000));
+    let unlisted: String = (0..10_000).map(|i| format!("a.sources.source{i}.x = 1\n")).collect();
+    let listed: String = (0..1_000).map(|i| format!("sourec{i} ")).collect();
+    let unlisted = format!("a.channels = c\na.channels.c.type = memory\na.sources = {listed}\n{unlisted}");
+    let names = |prefix: &str| (0..1_000).map(|i| format!("{prefix}{i} ")).collect::<String>();
+    let parts: String = (0..1_000)
+        .map(|i| {
+            format!(
+                "a.sources.s{i}.type = seq\na.sources.s{i}.channels = c{i} d{i}\na.channels.c{i}.type = memory\n\
+                 a.sinks.k{i}.type = null\na.sinks.k{i}.channel = c{i}\n"
+            )
+        })
+        .collect();
+    let wide =
+        format!("a.sources = {}\na.channels = {}\na.sinks = {}\n{parts}", names("s"), names("c"), names("k"));
     let slashes = "\\".repeat(1_000_000);
     for (name, text) in [
         ("deep.toml", deep),
@@ -74,6 +88,8 @@ fn hostile_shapes_are_read_in_bounded_time() {
         ("many_keys", many_keys),
         ("variables", variables),
         ("open", open),
+        ("unlisted", unlisted),
+        ("wide", wide),
         ("slashes", slashes),
     ] {
         let started = Instant::now();

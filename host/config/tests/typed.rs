@@ -169,6 +169,16 @@ fn unknown_keys_are_warnings_and_errors_when_strict() {
 }
 
 #[test]
+fn unknown_keys_are_errors_in_toml() {
+    let toml = "[agents.a]\nchannels.c.type = \"memory\"\nchannels.c.capcity = 1\nsources.s = { type = \"seq\", channels = \"c\" }\n";
+    let input = Input::Text { name: "t.toml".to_owned(), text: toml.as_bytes().to_vec() };
+    let loaded = load(&[input], &LoadOptions::default(), &common::catalog());
+    let finding = loaded.diagnostics.iter().find(|d| d.code == "unknown-key").expect("the finding");
+    assert_eq!(finding.severity, Severity::Error);
+    assert!(finding.help.as_deref().is_some_and(|h| h.contains("a.channels.c.capacity")), "{finding:?}");
+}
+
+#[test]
 fn nested_and_listed_keys_are_not_unknown() {
     let loaded = with(
         "a.sinks = k f\na.sinks.f.type = file_roll\na.sinks.f.channel = c\na.sinks.f.sink.directory = /tmp\n\

@@ -6,6 +6,7 @@ use super::draft::{AgentDraft, ComponentDraft, Part};
 use super::text_checks;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::entry::Entry;
+use crate::properties::is_java_blank;
 use crate::settings::{Setting, Settings};
 use crate::suggest;
 use crate::text::SourceTexts;
@@ -112,13 +113,15 @@ fn base_dir(origin: &Origin, sources: &SourceTexts) -> Option<std::sync::Arc<std
 
 /// Splits `sources.r1.type` into `r1` and `type`.
 ///
-/// As in Flume the search for the dot starts behind the name's first character, so a name may begin with a dot.
+/// As in Flume the search for the dot starts behind the name's first character, so a name may begin with a dot,
+/// and the name is trimmed but the option is not.
 fn component_and_option(key: &str, part: Part) -> Option<(&str, &str)> {
     let rest = key.strip_prefix(part.key())?.strip_prefix('.')?;
     let first = rest.chars().next()?.len_utf8();
     let dot = first + rest[first..].find('.')?;
-    let (name, option) = (&rest[..dot], &rest[dot + 1..]);
-    (!option.is_empty()).then_some((name, option))
+    let name = rest[..dot].trim_matches(is_java_blank);
+    let option = &rest[dot + 1..];
+    (!name.is_empty() && !option.is_empty()).then_some((name, option))
 }
 
 fn invalid_property(agent: &str, key: &str, entry: &Entry) -> Diagnostic {
