@@ -6,7 +6,8 @@ use crate::catalog::{Catalog, ComponentKind, ComponentSpec};
 use crate::diagnostic::Origin;
 use crate::known;
 use crate::model::{AgentConfig, ComponentConfig, Resolution};
-use crate::settings::Settings;
+use crate::options::OptionSpec;
+use crate::settings::{Setting, Settings};
 
 /// One agent, explained. Secrets are shown as `******`.
 pub fn text(agent: &AgentConfig, catalog: &Catalog) -> String {
@@ -22,11 +23,14 @@ pub fn text(agent: &AgentConfig, catalog: &Catalog) -> String {
     }
     page.title("sink groups", agent.sink_groups.is_empty());
     for group in &agent.sink_groups {
-        let head =
-            format!("{}: {} processor over {}", group.name, group.processor_type, group.sinks.join(", "));
-        page.head(&head, group.resolution);
+        page.head(
+            &format!("{}: {} processor over {}", group.name, group.processor_type, group.sinks.join(", ")),
+            group.resolution,
+        );
+        let mut rows = set_rows(&group.settings);
         let spec = page.spec(ComponentKind::SinkProcessor, group.resolution);
-        page.options(&group.settings, "processor.", spec);
+        rows.extend(default_rows(&group.processor, "processor.", spec));
+        page.rows(rows);
     }
     page.title("dropped", agent.dropped.is_empty());
     for path in &agent.dropped {
@@ -89,15 +93,14 @@ impl Page<'_> {
 
     fn component(&mut self, component: &ComponentConfig) {
         self.head(&format!("{}: {}", component.name, component.type_text), component.resolution);
-        let spec = self.spec(component.kind, component.resolution);
-        self.options(&component.settings, "", spec);
+        let settings = &component.settings;
+        let mut rows = set_rows(settings);
+        rows.extend(default_rows(settings, "", self.spec(component.kind, component.resolution)));
         for (prefix, kind, type_text) in nested(component) {
-            let resolution = known::resolve(kind, &type_text, self.catalog);
-            if let Some(spec) = self.spec(kind, resolution) {
-                self.line(&format!("    {} {type_text}, by default", prefix.trim_end_matches('.')));
-                self.defaults(&component.settings.below(&prefix), &prefix, spec);
-            }
+            let spec = self.spec(kind, known::resolve(kind, &type_text, self.catalog));
+            rows.extend(default_rows(&settings.below(&prefix), &prefix, spec));
         }
+        self.rows(rows);
     }
 
     fn head(&mut self, text: &str, resolution: Resolution) {
@@ -116,32 +119,6 @@ impl Page<'_> {
         }
     }
 
-    /// All keys that are set, then the defaults of those that are not.
-    fn options(&mut self, settings: &Settings, prefix: &str, spec: Option<ComponentSpec>) {
-        let rows = settings.iter().map(|(key, setting)| Row {
-            key: key.to_owned(),
-            value: value(settings, key),
-            origin: origin(&setting.origin),
-        });
-        self.rows(rows.collect());
-        if let Some(spec) = spec {
-            let own = if prefix.is_empty() { settings.clone() } else { settings.below(prefix) };
-            self.defaults(&own, prefix, spec);
-        }
-    }
-
-    fn defaults(&mut self, settings: &Settings, prefix: &str, spec: ComponentSpec) {
-        let rows =
-            spec.options.iter().filter(|o| !o.key.ends_with('.') && settings.get(o.key).is_none()).map(
-                |option| Row {
-                    key: format!("{prefix}{}", option.key),
-                    value: option.default.map_or_else(|| "(not set)".to_owned(), |show| show()),
-                    origin: if option.default.is_some() { "default".to_owned() } else { String::new() },
-                },
-            );
-        self.rows(rows.collect());
-    }
-
     fn rows(&mut self, rows: Vec<Row>) {
         let width = rows.iter().map(|r| r.key.chars().count()).max().unwrap_or(0);
         for Row { key, value, origin } in rows {
@@ -150,6 +127,28 @@ impl Page<'_> {
             let _ = writeln!(self.out, "    {key:width$} = {value}{from}");
         }
     }
+}
+
+/// The keys that are set.
+fn set_rows(settings: &Settings) -> Vec<Row> {
+    let row = |(key, setting): (&str, &Setting)| Row {
+        key: key.to_owned(),
+        value: value(settings, key),
+        origin: origin(&setting.origin),
+    };
+    settings.iter().map(row).collect()
+}
+
+/// The options that are not set: their defaults, or that they have none.
+fn default_rows(settings: &Settings, prefix: &str, spec: Option<ComponentSpec>) -> Vec<Row> {
+    let options = spec.map_or(&[][..], |spec| spec.options);
+    let unset = options.iter().filter(|o| !o.key.ends_with('.') && settings.get(o.key).is_none());
+    let row = |option: &OptionSpec| Row {
+        key: format!("{prefix}{}", option.key),
+        value: option.default.map_or_else(|| "(not set)".to_owned(), |show| show()),
+        origin: if option.default.is_some() { "default".to_owned() } else { String::new() },
+    };
+    unset.map(row).collect()
 }
 
 /// The value as it may be shown, on one line.

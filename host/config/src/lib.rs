@@ -7,12 +7,23 @@
 //!                        every step adds to one list of Diagnostics
 //! ```
 //!
-//! Nothing here opens a socket or starts a component: `check` never touches the world.
+//! Nothing here opens a socket or starts a component: `check` never touches the world. The one exception is asked
+//! for by name, [`LoadOptions::run_external`].
+//!
+//! | to change | look in |
+//! |---|---|
+//! | a grammar | `properties`, `toml` |
+//! | `${…}` | `substitute`, `agents/filters` |
+//! | what Flume keeps and drops | `agents` |
+//! | checks of options, batches, groups, time escapes | `typed` |
+//! | the table of Flume's types | `known/types` |
+//! | how findings look | [`render`] |
+//! | `flumen explain`, the option reference | [`explain`], [`mod@reference`] |
 
 mod agents;
 pub mod catalog;
 pub mod diagnostic;
-pub mod entry;
+mod entry;
 pub mod explain;
 pub mod known;
 pub mod load;

@@ -22,6 +22,7 @@ pub struct Settings {
     path: String,
     base_dir: Option<Arc<Path>>,
     values: BTreeMap<String, Setting>,
+    keys_at: BTreeMap<String, Origin>,
     secrets: BTreeSet<String>,
     unknown: BTreeSet<String>,
 }
@@ -73,6 +74,14 @@ impl Settings {
         let hidden = self.is_secret(key).then(|| crate::secret::HIDDEN.to_owned());
         Some(hidden.unwrap_or_else(|| crate::secret::shown(key, value)))
     }
+    /// Says where a key itself was written; its value's place is that of the [`Setting`].
+    pub fn set_key_origin(&mut self, key: &str, origin: Origin) {
+        self.keys_at.insert(key.to_owned(), origin);
+    }
+    /// Where a key itself was written: what a finding about the key, not the value, should mark.
+    pub fn key_origin(&self, key: &str) -> Origin {
+        self.keys_at.get(key).cloned().unwrap_or_else(|| self.origin(key))
+    }
     /// The dotted path of the component: `a1.sources.r1`, `a1.sources.r1.interceptors.i1`.
     pub fn path(&self) -> &str {
         &self.path
@@ -112,6 +121,9 @@ impl Settings {
                 continue;
             }
             sub.values.insert(rest.to_owned(), setting.clone());
+            if let Some(origin) = self.keys_at.get(key) {
+                sub.keys_at.insert(rest.to_owned(), origin.clone());
+            }
             if self.is_secret(key) {
                 sub.secrets.insert(rest.to_owned());
             }

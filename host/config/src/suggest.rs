@@ -9,13 +9,19 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         6..=8 => 2,
         _ => 3,
     };
-    candidates
-        .into_iter()
-        .filter(|c| *c != word)
-        .map(|c| (distance(&lower, &c.to_lowercase().chars().take(WORD_CHARS_MAX).collect::<Vec<_>>()), c))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, c)| c)
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates.into_iter().filter(|c| *c != word).take(CANDIDATES_MAX) {
+        let letters: Vec<char> = candidate.to_lowercase().chars().take(WORD_CHARS_MAX).collect();
+        // The lengths alone tell most candidates apart, and far cheaper.
+        if letters.len().abs_diff(lower.len()) > limit {
+            continue;
+        }
+        let found = distance(&lower, &letters);
+        if found <= limit && best.is_none_or(|(nearest, _)| found < nearest) {
+            best = Some((found, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
 }
 
 /// The option most likely meant by an unknown key: nearly the same, or the same but for a prefix such as `hdfs.`.
@@ -28,6 +34,8 @@ pub(crate) fn nearest_key<'a>(key: &str, options: &[&'a str]) -> Option<&'a str>
     whole.find(prefixed).copied().or_else(|| nearest(key, options.iter().copied()))
 }
 
+/// Among more names a guess helps nobody, and guessing for each of them would take minutes.
+const CANDIDATES_MAX: usize = 200;
 /// Longer words are compared by their beginnings: nobody mistypes the thousandth letter only.
 const WORD_CHARS_MAX: usize = 80;
 

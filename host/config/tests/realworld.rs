@@ -5,9 +5,7 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-
-use flumen_config::{Catalog, Input, LoadOptions, load};
+use std::path::Path;
 
 #[test]
 fn every_realworld_file_keeps_what_flume_keeps() {
@@ -36,7 +34,7 @@ fn differences(dir: &Path) -> Vec<String> {
             .collect();
         assert!(!of_file.is_empty(), "{name} is not in EXPECTED.tsv");
         let errors = expected.lines().find(|l| l.starts_with(&format!("{name}\tERR"))).unwrap_or_default();
-        let actual = kept(&file);
+        let actual = common::kept(&file);
         for line in &of_file {
             if !actual.iter().any(|a| a == line.trim_end_matches('\t')) {
                 wrong.push(format!("missing: {line}"));
@@ -53,30 +51,4 @@ fn differences(dir: &Path) -> Vec<String> {
         }
     }
     wrong
-}
-
-/// The rows that a load gives for a file, in the form of EXPECTED.tsv.
-fn kept(file: &PathBuf) -> Vec<String> {
-    let name = file.file_name().expect("a name").to_string_lossy().into_owned();
-    let options = LoadOptions { environment: std::sync::Arc::new(|_| None), ..LoadOptions::default() };
-    let loaded = load(&[Input::File(file.clone())], &options, &Catalog::default());
-    let sorted = |names: Vec<&String>| {
-        let mut names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-        names.sort_unstable();
-        names.join(" ")
-    };
-    let mut rows: Vec<String> =
-        loaded.removed_agents.iter().map(|agent| format!("{name}\t{agent}\tREMOVED")).collect();
-    for agent in &loaded.agents {
-        let row = format!(
-            "{name}\t{}\tok\t{}\t{}\t{}\t{}",
-            agent.name,
-            sorted(agent.sources.iter().map(|c| &c.name).collect()),
-            sorted(agent.channels.iter().map(|c| &c.name).collect()),
-            sorted(agent.sinks.iter().map(|c| &c.name).collect()),
-            sorted(agent.sink_groups.iter().map(|c| &c.name).collect()),
-        );
-        rows.push(row.trim_end_matches('\t').to_owned());
-    }
-    rows
 }

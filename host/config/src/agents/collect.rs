@@ -6,6 +6,7 @@ use super::draft::{AgentDraft, ComponentDraft, Part};
 use super::text_checks;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::entry::Entry;
+use crate::properties::is_java_blank;
 use crate::settings::{Setting, Settings};
 use crate::suggest;
 use crate::text::SourceTexts;
@@ -51,6 +52,12 @@ fn agent_and_key<'e>(entry: &'e Entry, diagnostics: &mut Diagnostics) -> Option<
             format!("`{}` has no value, so it is ignored as if it were not set", entry.key),
         )
         .help("give it a value, or take the line out")
+    } else if let Some((agent, _)) = split.filter(|(agent, key)| !agent.is_empty() && key.is_empty()) {
+        Diagnostic::warning(
+            "no-agent-name",
+            format!("key `{agent}.` ends after the agent's name, so it is ignored"),
+        )
+        .help(format!("write `{agent}.sources`, `{agent}.channels`, …"))
     } else if !entry.separated {
         Diagnostic::warning("no-agent-name", "this line is no `key = value`, so it is ignored")
             .help("if it is a comment, begin it with `#`")
@@ -89,6 +96,7 @@ fn add(
             if entry.secret {
                 component.settings.mark_secret(option);
             }
+            component.settings.set_key_origin(option, entry.key_at.clone());
             component.settings.insert(option, setting);
             return;
         }
@@ -105,13 +113,15 @@ fn base_dir(origin: &Origin, sources: &SourceTexts) -> Option<std::sync::Arc<std
 
 /// Splits `sources.r1.type` into `r1` and `type`.
 ///
-/// As in Flume the search for the dot starts behind the name's first character, so a name may begin with a dot.
+/// As in Flume the search for the dot starts behind the name's first character, so a name may begin with a dot,
+/// and the name is trimmed but the option is not.
 fn component_and_option(key: &str, part: Part) -> Option<(&str, &str)> {
     let rest = key.strip_prefix(part.key())?.strip_prefix('.')?;
     let first = rest.chars().next()?.len_utf8();
     let dot = first + rest[first..].find('.')?;
-    let (name, option) = (&rest[..dot], &rest[dot + 1..]);
-    (!option.is_empty()).then_some((name, option))
+    let name = rest[..dot].trim_matches(is_java_blank);
+    let option = &rest[dot + 1..];
+    (!name.is_empty() && !option.is_empty()).then_some((name, option))
 }
 
 fn invalid_property(agent: &str, key: &str, entry: &Entry) -> Diagnostic {

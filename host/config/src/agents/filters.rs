@@ -96,7 +96,7 @@ fn filter(settings: &Settings, first: &Origin, diagnostics: &mut Diagnostics) ->
         Some("env") => return Filter::Environment,
         Some("external") => match External::from_settings(settings) {
             Ok(external) => return Filter::External(external),
-            Err(finding) => finding,
+            Err(finding) => *finding,
         },
         Some(_) => Diagnostic::error(
             "type-planned",

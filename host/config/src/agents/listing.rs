@@ -41,12 +41,14 @@ impl Validation<'_> {
             }
         }
         let listing = Listing { agent: &agent, part, list_at: &list_at };
-        for name in &empty {
-            self.diagnostics.push(listing.without_keys(name, components.keys()));
+        for (number, name) in empty.iter().enumerate() {
+            let others = components.keys().take(guesses(number));
+            self.diagnostics.push(listing.without_keys(name, others));
             self.dropped.push(format!("{agent}.{}.{name}", part.key()));
         }
-        for (name, component) in &components {
-            self.diagnostics.push(listing.unlisted(name, component, &seen));
+        for (number, (name, component)) in components.iter().enumerate() {
+            let others = seen.iter().take(guesses(number));
+            self.diagnostics.push(listing.unlisted(name, component, others));
         }
         listed
     }
@@ -59,6 +61,11 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
+    /// Whether the agent has no list for this part.
+    fn is_listless(&self) -> bool {
+        *self.list_at == Origin::Default
+    }
+
     /// A listed name that nothing is configured for. Flume drops it with a warning or none.
     fn without_keys<'n>(&self, name: &str, unlisted: impl Iterator<Item = &'n String>) -> Diagnostic {
         let path = format!("{}.{}.{name}", self.agent, self.part.key());
@@ -81,19 +88,24 @@ impl Listing<'_> {
     }
 
     /// A component with keys that no list names. Flume ignores it without a word (realworld 67).
-    fn unlisted(&self, name: &str, component: &ComponentDraft, listed: &BTreeSet<String>) -> Diagnostic {
+    fn unlisted<'n>(
+        &self,
+        name: &str,
+        component: &ComponentDraft,
+        listed: impl Iterator<Item = &'n String>,
+    ) -> Diagnostic {
         let (agent, part) = (self.agent, self.part.key());
         let path = component.settings.path();
         let message =
             format!("`{path}` has keys but `{name}` is not in `{agent}.{part}`, so they are ignored");
         let mut finding = Diagnostic::warning("unlisted-component", message).at(&component.first).on(path);
         let is_switched_off = component.settings.get("type").is_some();
-        finding = match near(name, listed.iter().map(String::as_str)) {
+        finding = match near(name, listed.map(String::as_str)) {
             Some(near) if !is_switched_off => finding.help(format!("did you mean `{agent}.{part}.{near}`?")),
-            _ if listed.is_empty() => finding.help(format!("add `{agent}.{part} = {name}`")),
+            _ if self.is_listless() => finding.help(format!("add `{agent}.{part} = {name}`")),
             _ => finding.help(format!("add `{name}` to `{agent}.{part}` if it shall run")),
         };
-        if is_switched_off && !listed.is_empty() {
+        if is_switched_off && !self.is_listless() {
             // A whole component that is only not listed is the usual way to switch one off (realworld 49).
             finding.severity = Severity::Note;
         }
@@ -103,10 +115,13 @@ impl Listing<'_> {
 
 /// The listed or configured name most likely meant.
 fn near<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let others: Vec<&str> = others.take(OTHERS_MAX).collect();
+    let others: Vec<&str> = others.collect();
     let same = others.iter().find(|other| other.trim_matches(',').eq_ignore_ascii_case(name)).copied();
     same.or_else(|| suggest::nearest(name, others.iter().copied()))
 }
 
-/// Guessing among more names than this helps nobody and takes time.
-const OTHERS_MAX: usize = 200;
+/// Among how many names one is sought for the `number`-th finding. In a list of hundreds nobody is helped by a guess
+/// for each, and guessing all against all would take minutes.
+fn guesses(number: usize) -> usize {
+    if number < 50 { 200 } else { 0 }
+}

@@ -61,7 +61,7 @@ impl Typed<'_> {
 
     fn unknown_keys(&mut self, group: &SinkGroupConfig) {
         let path = group.settings.path();
-        for (key, setting) in group.settings.iter() {
+        for (key, _) in group.settings.iter() {
             if key == "sinks" || key == "type" || key.starts_with("processor.") {
                 continue;
             }
@@ -72,7 +72,8 @@ impl Typed<'_> {
             let rest = key.split_once('.').map_or(key, |(_, rest)| rest);
             let help =
                 format!("a group has `sinks` and `processor.…`; did you mean `{path}.processor.{rest}`?");
-            self.diagnostics.push(finding.at(&setting.origin).on(format!("{path}.{key}")).help(help));
+            self.diagnostics
+                .push(finding.at(&group.settings.key_origin(key)).on(format!("{path}.{key}")).help(help));
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn report_unknown(
     diagnostics: &mut Diagnostics,
 ) {
     let options: Vec<&str> = spec.options.iter().map(|o| o.key).chain(common.iter().copied()).collect();
-    for (key, setting) in settings.iter() {
+    for (key, _) in settings.iter() {
         if options.iter().any(|option| covers(option, key)) {
             continue;
         }
@@ -27,7 +27,7 @@ pub(super) fn report_unknown(
             "unknown-key",
             format!("`{key}` is no option of {}, so it is ignored", spec.name),
         )
-        .at(&setting.origin)
+        .at(&settings.key_origin(key))
         .on(format!("{path}.{key}"));
         if let Some(near) = suggest::nearest_key(key, &options) {
             finding = finding.help(format!("did you mean `{path}.{near}`?"));

@@ -41,7 +41,7 @@ impl Typed<'_> {
     fn report_unlisted(&mut self, settings: &Settings, list: &str, names: &[&str]) {
         let below = settings.below(&format!("{list}."));
         let mut reported = Vec::new();
-        for (key, setting) in below.iter() {
+        for (key, _) in below.iter() {
             let name = key.split('.').next().unwrap_or_default();
             if names.contains(&name) || reported.contains(&name) {
                 continue;
@@ -49,12 +49,16 @@ impl Typed<'_> {
             reported.push(name);
             let path = format!("{}.{name}", below.path());
             let message = format!("`{path}` has keys but is not in `{}`, so they are ignored", below.path());
+            let is_whole = below.get(&format!("{name}.type")).is_some();
             let help = match suggest::nearest(name, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("add `{name}` to `{}`", below.path()),
+                Some(near) if !is_whole => format!("did you mean `{near}`?"),
+                _ => format!("add `{name}` to `{}`", below.path()),
             };
             self.diagnostics.push(
-                Diagnostic::warning("unlisted-component", message).at(&setting.origin).on(path).help(help),
+                Diagnostic::warning("unlisted-component", message)
+                    .at(&below.key_origin(key))
+                    .on(path)
+                    .help(help),
             );
         }
     }

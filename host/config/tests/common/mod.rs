@@ -1,10 +1,10 @@
 //! What the tests share: where the files are, and a small catalog as the real one is built.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 
 use flumen_config::options::{Count, Options, Words};
-use flumen_config::{Catalog, ComponentKind, ComponentSpec, Diagnostics, Settings};
+use flumen_config::{Catalog, ComponentKind, ComponentSpec, Diagnostics, Input, LoadOptions, Settings, load};
 
 /// Our own odd configurations.
 pub fn fixtures() -> PathBuf {
@@ -187,4 +187,64 @@ pub fn catalog() -> Catalog {
         spec::<Plain>(SinkProcessor, "load_balance"),
         spec::<Text>(Serializer, "text"),
     ])
+}
+
+/// The rows that a load gives for a file, in the form of EXPECTED.tsv.
+pub fn kept(file: &Path) -> Vec<String> {
+    let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+    let options = LoadOptions { environment: std::sync::Arc::new(|_| None), ..LoadOptions::default() };
+    let loaded = load(&[Input::File(file.to_owned())], &options, &Catalog::default());
+    let sorted = |names: Vec<&String>| {
+        let mut names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+        names.sort_unstable();
+        clean(&names.join(" "))
+    };
+    let mut rows: Vec<String> =
+        loaded.removed_agents.iter().map(|agent| format!("{name}\t{}\tREMOVED", clean(agent))).collect();
+    for agent in &loaded.agents {
+        let row = format!(
+            "{name}\t{}\tok\t{}\t{}\t{}\t{}",
+            clean(&agent.name),
+            sorted(agent.sources.iter().map(|c| &c.name).collect()),
+            sorted(agent.channels.iter().map(|c| &c.name).collect()),
+            sorted(agent.sinks.iter().map(|c| &c.name).collect()),
+            sorted(agent.sink_groups.iter().map(|c| &c.name).collect()),
+        );
+        rows.push(row.trim_end_matches('\t').to_owned());
+    }
+    rows
+}
+
+/// Characters that mean something to one grammar or the other.
+const ODD: &[u8] = b"\\=: \t\n\r#!.,${}[]'\"-u0\xFF\xC3\x00%\x0C";
+
+/// A small generator, so that a seed says everything.
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit.max(1)
+    }
+}
+
+/// The bytes with one of them deleted, doubled, changed, or an odd one put in.
+pub fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut mutant = bytes.to_vec();
+    let at = random.below(bytes.len());
+    match random.below(4) {
+        0 => {
+            mutant.remove(at);
+        }
+        1 => mutant.insert(at, bytes[at]),
+        2 => mutant[at] = ODD[random.below(ODD.len())],
+        _ => mutant.insert(at, ODD[random.below(ODD.len())]),
+    }
+    mutant
+}
+
+/// Names may hold anything; the rows of EXPECTED.tsv hold `?` for control characters.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_control() { '?' } else { c }).collect()
 }

@@ -3,7 +3,8 @@
 import org.apache.flume.conf.*;
 import java.util.*; import java.io.*; import java.nio.file.*; import java.nio.charset.*;
 public class FlumeOracle {
-  static String sorted(Set<String> s){ return String.join(" ", new TreeSet<>(s)); }
+  static String clean(String s) { return s.replaceAll("\\p{Cntrl}", "?"); }
+  static String sorted(Set<String> s){ return clean(String.join(" ", new TreeSet<>(s))); }
   public static void main(String[] a) throws Exception {
     PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, "UTF-8");
     for (String f : a) {
@@ -22,17 +23,20 @@ public class FlumeOracle {
           Set<String> names = new TreeSet<>();
           Map<String,String> map = new HashMap<>();
           for (String k : props.stringPropertyNames()) { map.put(k, props.getProperty(k)); }
+          Set<String> trimmed = new HashSet<>();
+          for (String k : map.keySet()) trimmed.add(k.trim());
+          if (trimmed.size() < map.size()) throw new Exception("two keys are one after trimming; the hash order decides");
           FlumeConfiguration fc = new FlumeConfiguration(map);
           for (String k : map.keySet()) { String n=k.trim(); int i=n.indexOf('.'); if(i>0 && i+1<n.length() && !map.get(k).trim().isEmpty()) names.add(n.substring(0,i)); }
           for (String n : names) {
             var ac = fc.getConfigurationFor(n);
-            if (ac == null) out.println(name+"\t"+n+"\tREMOVED");
-            else out.println(name+"\t"+n+"\tok\t"+sorted(ac.getSourceSet())+"\t"+sorted(ac.getChannelSet())+"\t"+sorted(ac.getSinkSet())+"\t"+sorted(ac.getSinkgroupSet()));
+            if (ac == null) out.println(name+"\t"+clean(n)+"\tREMOVED");
+            else out.println(name+"\t"+clean(n)+"\tok\t"+sorted(ac.getSourceSet())+"\t"+sorted(ac.getChannelSet())+"\t"+sorted(ac.getSinkSet())+"\t"+sorted(ac.getSinkgroupSet()));
           }
           List<String> errs = new ArrayList<>();
           for (FlumeConfigurationError e : fc.getConfigurationErrors()) errs.add(e.getErrorType()+":"+e.getComponentName()+(e.getKey()==null||e.getKey().isEmpty()?"":"/"+e.getKey())+":"+(e.getErrorOrWarning().toString().equals("ERROR")?"e":"w"));
           Collections.sort(errs);
-          out.println(name+"\tERR\t"+String.join(" | ", errs));
+          out.println(name+"\tERR\t"+clean(String.join(" | ", errs)));
         } catch (Throwable t) { out.println(name+"\tTHROWS\t"+t); }
       }
     }

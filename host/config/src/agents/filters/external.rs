@@ -27,17 +27,17 @@ pub(super) struct External {
 
 impl External {
     /// Reads `command` and `charset`.
-    pub(super) fn from_settings(settings: &Settings) -> Result<Self, Diagnostic> {
+    pub(super) fn from_settings(settings: &Settings) -> Result<Self, Box<Diagnostic>> {
         let command: Vec<String> = settings.words("command").into_iter().map(str::to_owned).collect();
         if command.is_empty() {
             let message = format!("config filter `{}` has no command", settings.path());
-            return Err(Diagnostic::error("missing-key", message)
-                .help(format!("add `{}.command = …`", settings.path())));
+            let help = format!("add `{}.command = …`", settings.path());
+            return Err(Box::new(Diagnostic::error("missing-key", message).help(help)));
         }
         let name = settings.text("charset").unwrap_or("UTF-8");
         let charset = Encoding::for_label(name.as_bytes()).ok_or_else(|| {
-            Diagnostic::error("bad-value", format!("`charset = {name}`: no such charset"))
-                .help("use UTF-8 or ISO-8859-1")
+            let finding = Diagnostic::error("bad-value", format!("`charset = {name}`: no such charset"));
+            Box::new(finding.help("use UTF-8 or ISO-8859-1"))
         })?;
         Ok(Self { command, charset, run_max: RUN_MAX })
     }
