@@ -98,12 +98,6 @@ pub(crate) enum Assert {
 }
 
 impl Node {
-    /// Calls `see` for this node and all below it.
-    pub(crate) fn walk(&self, see: &mut impl FnMut(&Node)) {
-        see(self);
-        self.children().into_iter().for_each(|child| child.walk(see));
-    }
-
     /// Whether `test` holds for this node or one below it.
     pub(crate) fn any(&self, test: &impl Fn(&Node) -> bool) -> bool {
         test(self) || self.children().into_iter().any(|child| child.any(test))

@@ -42,19 +42,19 @@ pub(crate) struct Linear {
     /// terminator can be searched with and without it.
     pub(crate) dollar_at_tail: bool,
     /// Where matches begin and end, and what groups hold, is Java's too, and not only whether
-    /// there is a match. Loops over what can be empty are where engines differ.
-    pub(crate) spans_exact: bool,
+    /// there is a match; else the reason why not.
+    pub(crate) spans: Result<(), &'static str>,
 }
 
 impl Linear {
     /// Builds the automaton, or says why only backtracking will do.
     pub(crate) fn build(node: &Node) -> Result<Linear, &'static str> {
-        let mut builder = Builder { needs: Needs::default(), spans_exact: true };
+        let mut builder = Builder { needs: Needs::default(), spans: Ok(()) };
         let hir = builder.hir(node)?;
         let search = compile(&hir).ok_or("the automaton would be too large")?;
         let dollar_at_tail = dollar_at_tail(node, false);
-        let Builder { needs, spans_exact } = builder;
-        Ok(Linear { search, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans_exact })
+        let Builder { needs, spans } = builder;
+        Ok(Linear { search, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
     }
 
     /// Whether there is a match.
@@ -98,7 +98,7 @@ fn compile(hir: &Hir) -> Option<meta::Regex> {
 
 struct Builder {
     needs: Needs,
-    spans_exact: bool,
+    spans: Result<(), &'static str>,
 }
 
 impl Builder {
@@ -143,7 +143,10 @@ impl Builder {
             if repeat.min > 1 {
                 return Err("it repeats, more than once, what can be empty");
             }
-            self.spans_exact = false;
+            self.spans = Err("it repeats what can be empty, which matters for groups and replacements");
+        }
+        if many && repeat.shape() == Shape::Atoms && inner_groups(&repeat.body) {
+            self.spans = Err("it repeats a group within a group, and Java keeps its value from failed turns");
         }
         let sub = Box::new(self.hir(&repeat.body)?);
         let greedy = repeat.kind == Kind::Greedy;
@@ -172,6 +175,14 @@ impl Builder {
             }
             Assert::LastMatch => return Err("it has \\G"),
         }))
+    }
+}
+
+/// Whether there is a capturing group below the one that is repeated.
+fn inner_groups(body: &Node) -> bool {
+    match body {
+        Node::Group(_, inner) => inner.captures(),
+        other => other.captures(),
     }
 }
 

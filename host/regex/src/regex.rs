@@ -63,10 +63,9 @@ impl JavaRegex {
             hint: None,
         })?;
         let (linear, engine) = match Linear::build(&node) {
-            Ok(linear) if linear.spans_exact => (Some(linear), Engine::Linear),
             Ok(linear) => {
-                let why = "it repeats what can be empty, which matters for groups and replacements";
-                (Some(linear), Engine::Backtracking { why })
+                let engine = linear.spans.map_or_else(|why| Engine::Backtracking { why }, |()| Engine::Linear);
+                (Some(linear), engine)
             }
             Err(_) if exact.is_linear() => (None, Engine::Linear),
             Err(why) => (None, Engine::Backtracking { why }),
@@ -147,7 +146,7 @@ impl JavaRegex {
         let before = out.len();
         let text = &*text::decode(body);
         let replaced = match &self.inner.linear {
-            Some(linear) if linear.spans_exact && with.literal().is_some() && matches!(fit(linear, text), Fit::Exact) => {
+            Some(linear) if linear.spans.is_ok() && with.literal().is_some() && matches!(fit(linear, text), Fit::Exact) => {
                 let next = |from, _| Ok(linear.span(text, from));
                 replace_each(text, next, |_, out| out.extend_from_slice(with.literal().unwrap_or_default()), out)
             }
@@ -186,7 +185,7 @@ impl JavaRegex {
     ) -> Result<bool, MatchError> {
         let slots = 2 * (self.group_count() + 1);
         groups.slots.resize(slots, None);
-        if let Some(linear) = self.inner.linear.as_ref().filter(|linear| linear.spans_exact) {
+        if let Some(linear) = self.inner.linear.as_ref().filter(|linear| linear.spans.is_ok()) {
             match fit(linear, text) {
                 Fit::Exact => return Ok(linear.captures(text, from, &mut groups.slots)),
                 Fit::Tail(cut) => {

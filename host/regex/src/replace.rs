@@ -124,7 +124,10 @@ impl Reader<'_> {
             self.take();
         }
         let name = &self.text[begin..self.at];
-        if name.is_empty() || self.peek() != Some('}') {
+        if name.is_empty() {
+            return Err(self.error("named capturing group has 0 length name"));
+        }
+        if self.peek() != Some('}') {
             return Err(self.error("named capturing group is missing trailing '}'"));
         }
         if name.starts_with(|c: char| c.is_ascii_digit()) {

@@ -14,10 +14,13 @@ fn split(line: &str) -> ([String; 3], &str) {
 }
 
 /// What Flumen refuses though Java takes it, and what it says better than Java does.
-fn known_difference(ours: &str, java: &str) -> bool {
+fn known_difference(text: &str, ours: &str, java: &str) -> bool {
     let refused = ours.starts_with("error\t") && ours.contains("not%20supported%20by%20Flumen");
+    // Java can stop in the middle of a surrogate pair, and writes half characters as `?`.
+    let split_pair = java.contains('?') && text.chars().any(|c| c > '\u{FFFF}');
+    let name_of_nothing = java.ends_with("{%00}") && ours.ends_with("{}");
     let clearer = java == "error\tUnexpected%20internal%20error" && ours == "error\tUnescaped%20trailing%20backslash";
-    refused || clearer
+    refused || clearer || split_pair || name_of_nothing
 }
 
 fn compare(answers: &str) {
@@ -27,7 +30,7 @@ fn compare(answers: &str) {
         let ([pattern, text, replacement], java) = split(line);
         let ours = answer(&pattern, &text, &replacement);
         count += 1;
-        if ours != java && !known_difference(&ours, java) {
+        if ours != java && !known_difference(&text, &ours, java) {
             wrong.push(format!("{pattern:?} on {text:?} with {replacement:?}\n   java {java:?}\n   ours {ours:?}"));
         }
     }

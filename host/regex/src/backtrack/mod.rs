@@ -10,4 +10,4 @@ mod program;
 mod vm;
 
 pub(crate) use program::Program;
-pub(crate) use vm::{NO_POSITION, Search, run};
+pub(crate) use vm::{Search, run};

@@ -7,7 +7,7 @@ use crate::text::{char_at, char_before};
 use crate::{assert, backref};
 
 /// A group that did not take part.
-pub(crate) const NO_POSITION: usize = usize::MAX;
+const NO_POSITION: usize = usize::MAX;
 
 /// Steps allowed on any text, before its length counts.
 const STEPS_BASE: u64 = 1_000_000;
