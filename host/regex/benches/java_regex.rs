@@ -1,0 +1,5 @@
+//! What a pattern costs per event.
+
+fn main() {
+    divan::main();
+}
