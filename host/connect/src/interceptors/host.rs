@@ -40,10 +40,7 @@ fn make(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<Host> {
     let options = HostOptions::read(settings, diagnostics)?;
     Some(Host {
         name: settings.name().to_owned(),
-        header: ConstantHeader::new(
-            &options.host_header,
-            Existing::preserved(options.preserve_existing),
-        ),
+        header: ConstantHeader::new(&options.host_header, Existing::preserved(options.preserve_existing)),
         lookup: if options.use_ip { address_text } else { canonical_name },
         found: OnceLock::new(),
     })

@@ -37,7 +37,11 @@ pub static NESTED: &[ComponentSpec] = regex_extractor::SERIALIZERS;
 
 type Check = fn(&Settings, &mut Diagnostics) -> bool;
 
-const fn spec<O: Options>(name: &'static str, aliases: &'static [&'static str], check: Check) -> ComponentSpec {
+const fn spec<O: Options>(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    check: Check,
+) -> ComponentSpec {
     ComponentSpec {
         kind: ComponentKind::Interceptor,
         name,

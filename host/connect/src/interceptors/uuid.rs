@@ -107,7 +107,10 @@ mod tests {
         let (out, _) = run(UUID.spec.name, &[("prefix", "px-")], input);
         let ids = values(&out, "id");
         assert_eq!(ids[1], Some("mine"));
-        assert!(ids[0] != ids[2] && ids.iter().flatten().filter(|id| id.len() == 3 + 36).count() == 2, "{ids:?}");
+        assert!(
+            ids[0] != ids[2] && ids.iter().flatten().filter(|id| id.len() == 3 + 36).count() == 2,
+            "{ids:?}"
+        );
     }
 
     #[test]

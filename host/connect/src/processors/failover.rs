@@ -40,7 +40,9 @@ fn check(settings: &Settings, diagnostics: &mut Diagnostics) -> bool {
     let priorities = settings.below("priority.");
     for (sink, setting) in priorities.iter() {
         let warning = match setting.value.parse::<i32>() {
-            Err(_) => format!("`priority.{sink} = {}` is no whole number: the sink comes last", setting.value),
+            Err(_) => {
+                format!("`priority.{sink} = {}` is no whole number: the sink comes last", setting.value)
+            }
             Ok(priority) => match seen.insert(priority, sink) {
                 None => continue,
                 Some(other) => {
@@ -230,6 +232,8 @@ mod tests {
         assert!(check(&Settings::from_pairs("g1.processor", pairs), &mut diagnostics));
         let texts: Vec<&str> = diagnostics.iter().map(|d| d.message.as_str()).collect();
         assert_eq!(texts.len(), 2, "{texts:?}");
-        assert!(texts[0].contains("`k1` and `k2` have the same priority") && texts[1].contains("no whole number"));
+        assert!(
+            texts[0].contains("`k1` and `k2` have the same priority") && texts[1].contains("no whole number")
+        );
     }
 }

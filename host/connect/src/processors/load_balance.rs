@@ -118,9 +118,9 @@ impl SinkProcessor for LoadBalance {
     fn failed(&mut self, sink: usize, now: Instant) {
         let Some(max) = self.pause_max else { return };
         let failures = &mut self.sinks[sink];
-        let in_a_row = failures.last.is_some_and(|last| {
-            now.duration_since(last) < pause(failures.in_a_row, max) + FORGIVEN_AFTER
-        });
+        let in_a_row = failures
+            .last
+            .is_some_and(|last| now.duration_since(last) < pause(failures.in_a_row, max) + FORGIVEN_AFTER);
         failures.in_a_row = if in_a_row { (failures.in_a_row + 1).min(DOUBLED_MAX) } else { 1 };
         failures.last = Some(now);
         failures.rests_until = Some(now + pause(failures.in_a_row, max));
@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn one_sink_and_unknown_orders_are_errors() {
         assert!(build("load_balance", &["k1"], &[]).is_err());
-        let problems = build("load_balance", &["k1", "k2"], &[("selector", "com.acme.S")]).err().expect("refused");
+        let problems =
+            build("load_balance", &["k1", "k2"], &[("selector", "com.acme.S")]).err().expect("refused");
         assert!(problems[0].contains("Java classes cannot be loaded"), "{problems:?}");
     }
 }

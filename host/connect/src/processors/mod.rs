@@ -31,7 +31,11 @@ pub trait SinkProcessor: Send {
 
 type Check = fn(&Settings, &mut Diagnostics) -> bool;
 
-const fn spec<O: Options>(name: &'static str, aliases: &'static [&'static str], check: Check) -> ComponentSpec {
+const fn spec<O: Options>(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    check: Check,
+) -> ComponentSpec {
     ComponentSpec {
         kind: ComponentKind::SinkProcessor,
         name,

@@ -55,11 +55,7 @@ pub(super) const LOAD_BALANCING: SelectorType = SelectorType {
 fn build(settings: &Settings, names: &[String]) -> Result<Box<dyn Selector>, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let options = LoadBalancingOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
-    Ok(Box::new(LoadBalancing {
-        policy: options.policy,
-        channels: names.len(),
-        next: AtomicUsize::new(0),
-    }))
+    Ok(Box::new(LoadBalancing { policy: options.policy, channels: names.len(), next: AtomicUsize::new(0) }))
 }
 
 struct LoadBalancing {

@@ -15,7 +15,11 @@ pub static TYPES: &[SelectorType] =
 
 type Check = fn(&Settings, &mut Diagnostics) -> bool;
 
-const fn spec<O: Options>(name: &'static str, aliases: &'static [&'static str], check: Check) -> ComponentSpec {
+const fn spec<O: Options>(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    check: Check,
+) -> ComponentSpec {
     ComponentSpec {
         kind: ComponentKind::Selector,
         name,

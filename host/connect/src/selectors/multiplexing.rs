@@ -140,7 +140,11 @@ impl Selector for Multiplexing {
         };
         let legs = (0..self.channels).filter_map(|channel| {
             let required = route.required.contains(&channel);
-            (required || route.optional.contains(&channel)).then_some(Leg { channel, required, rows: Rows::All })
+            (required || route.optional.contains(&channel)).then_some(Leg {
+                channel,
+                required,
+                rows: Rows::All,
+            })
         });
         legs.collect()
     }
@@ -189,19 +193,17 @@ mod tests {
         assert_eq!(routes(&more, &[Some("XX")]), [all(0, false), all(2, true)]);
         assert_eq!(
             routes(&more, &[Some("US"), Some("CZ"), Some("XX"), None]),
-            [
-                some(0, true, &[1]),
-                some(0, false, &[0, 2]),
-                some(1, true, &[0]),
-                some(2, true, &[0, 2, 3])
-            ]
+            [some(0, true, &[1]), some(0, false, &[0, 2]), some(1, true, &[0]), some(2, true, &[0, 2, 3])]
         );
     }
 
     #[test]
     fn the_rows_of_a_window_are_its_own() {
         let batch = events("state", &[Some("CZ"), Some("US"), Some("CZ")]).slice(1..3);
-        assert_eq!(selector(&[]).route(&batch), [some(0, true, &[1]), some(1, true, &[0]), some(2, true, &[0])]);
+        assert_eq!(
+            selector(&[]).route(&batch),
+            [some(0, true, &[1]), some(1, true, &[0]), some(2, true, &[0])]
+        );
     }
 
     #[test]
@@ -212,7 +214,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_reported_at_once() {
-        let pairs = [("mapping.CZ", ""), ("mapping.US", "c4"), ("default", "nowhere"), ("optional.CZ", "c22")];
+        let pairs =
+            [("mapping.CZ", ""), ("mapping.US", "c4"), ("default", "nowhere"), ("optional.CZ", "c22")];
         let problems = build("multiplexing", &pairs).err().expect("refused");
         assert_eq!(problems.len(), 4, "{problems:?}");
         assert!(problems[0].starts_with("the source has no channel `nowhere` | the source's channels are:"));
