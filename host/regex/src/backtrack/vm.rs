@@ -327,11 +327,13 @@ impl<'p, 't> Vm<'p, 't> {
     }
 
     fn look_behind(&mut self, body: usize, behind: Behind, at: usize) -> Result<bool, MatchError> {
-        // A negative maximum is Java's overflow: around -2^31 it wraps back to "from the begin".
         let furthest = match behind.max {
             max if max >= 0 => max,
-            max if max < i32::MIN / 2 => i32::MAX,
-            _ => return Ok(false),
+            // Java's arithmetic overflowed when it added lengths up, and overflows again here.
+            max => {
+                let here = utf16_length(&self.text[..at]) as i32;
+                here - here.wrapping_sub(max).max(0)
+            }
         };
         let saved = std::mem::replace(&mut self.behind_to, at);
         let (mut start, mut back) = (at, 0);

@@ -103,7 +103,11 @@ impl Zone {
     }
 }
 
-/// A time in jiff's range at the same place of the 400-year cycle.
+/// A time in jiff's range at the same place of the 400-year cycle, and as far from today as can be.
 fn near(ms: i64) -> i64 {
-    if (-LOCAL_MS_MAX..LOCAL_MS_MAX - CYCLE_MS * 2).contains(&ms) { ms } else { ms.rem_euclid(CYCLE_MS) + 15 * CYCLE_MS }
+    if (-LOCAL_MS_MAX..LOCAL_MS_MAX - CYCLE_MS * 2).contains(&ms) {
+        return ms;
+    }
+    let cycles = if ms < 0 { -20 } else { 15 };
+    ms.rem_euclid(CYCLE_MS) + cycles * CYCLE_MS
 }
