@@ -141,19 +141,30 @@ pub(crate) struct Study {
     pub(crate) max: i32,
     pub(crate) max_valid: bool,
     pub(crate) deterministic: bool,
+    /// The lengths up to the last alternation: Java studies what follows one afresh, so that an
+    /// overflow is not noticed across it.
+    before: (i32, i32),
 }
 
 impl Study {
     /// Studies one part on its own.
     pub(crate) fn of(node: &Node) -> Study {
-        let mut study = Study { min: 0, max: 0, max_valid: true, deterministic: true };
+        let mut study = Study { min: 0, max: 0, max_valid: true, deterministic: true, before: (0, 0) };
         study.follow(node);
+        study.advance(study.before.0, study.before.1);
+        study.before = (0, 0);
         study
     }
 
     fn advance(&mut self, min: i32, max: i32) {
         self.min = self.min.wrapping_add(min);
         self.max = self.max.wrapping_add(max);
+    }
+
+    fn begin_afresh(&mut self) {
+        self.before = (self.before.0.wrapping_add(self.min), self.before.1.wrapping_add(self.max));
+        (self.min, self.max) = (0, 0);
+        self.deterministic = false;
     }
 
     fn follow(&mut self, node: &Node) {
@@ -175,15 +186,18 @@ impl Study {
         let min = all.iter().map(|one| one.min).min().unwrap_or(0);
         let max = all.iter().map(|one| one.max).max().unwrap_or(0);
         self.advance(min, max);
-        self.deterministic = false;
+        self.begin_afresh();
     }
 
     fn follow_repeat(&mut self, repeat: &Repeat) {
         match repeat.shape() {
             Shape::Optional => {
-                self.max = self.max.wrapping_add(repeat.study.max);
+                self.advance(0, repeat.study.max);
                 self.max_valid &= repeat.study.max_valid;
                 self.deterministic = false;
+                if matches!(repeat.body, Node::Group(..)) && repeat.kind != Kind::Possessive {
+                    self.begin_afresh();
+                }
             }
             Shape::Run if repeat.max.is_none() && repeat.kind == Kind::Greedy => {
                 self.advance(repeat.min as i32, if self.max_valid { i32::MAX } else { 0 });

@@ -12,9 +12,10 @@
 //! | who | uses |
 //! |---|---|
 //! | regex_filter | [`JavaRegex::find`] |
-//! | regex_extractor | [`JavaRegex::captures`] |
+//! | regex_extractor | [`JavaRegex::captures`], [`date::DatePattern::parse_ms`] |
 //! | search_replace | [`Replacement`], [`JavaRegex::replace_all`] |
 //! | remove_header | [`JavaRegex::matches`] |
+//! | file_roll's path manager | [`date::DatePattern::format`] |
 //!
 //! Invariants: no text makes a match hang (linear time, or [`MatchError::TooComplex`]); no pattern
 //! makes compilation abort; all facts about characters are Java 17's.
@@ -23,6 +24,7 @@ mod assert;
 mod ast;
 mod backref;
 mod backtrack;
+pub mod date;
 mod error;
 mod groups;
 mod linear;

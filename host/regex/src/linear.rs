@@ -49,11 +49,11 @@ pub(crate) struct Linear {
 impl Linear {
     /// Builds the automaton, or says why only backtracking will do.
     pub(crate) fn build(node: &Node) -> Result<Linear, &'static str> {
-        let mut builder = Builder { needs: Needs::default(), spans: Ok(()) };
+        let mut builder = Builder { needs: Needs::default(), spans: Ok(()), repeats: 0 };
         let hir = builder.hir(node)?;
         let search = compile(&hir).ok_or("the automaton would be too large")?;
         let dollar_at_tail = dollar_at_tail(node, false);
-        let Builder { needs, spans } = builder;
+        let Builder { needs, spans, .. } = builder;
         Ok(Linear { search, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
     }
 
@@ -99,6 +99,8 @@ fn compile(hir: &Hir) -> Option<meta::Regex> {
 struct Builder {
     needs: Needs,
     spans: Result<(), &'static str>,
+    /// How many quantifiers that repeat stand around the current node.
+    repeats: u32,
 }
 
 impl Builder {
@@ -145,10 +147,13 @@ impl Builder {
             }
             self.spans = Err("it repeats what can be empty, which matters for groups and replacements");
         }
-        if many && repeat.shape() == Shape::Atoms && inner_groups(&repeat.body) {
-            self.spans = Err("it repeats a group within a group, and Java keeps its value from failed turns");
+        let atoms = many && repeat.shape() == Shape::Atoms;
+        if atoms && (inner_groups(&repeat.body) || (self.repeats > 0 && repeat.body.captures())) {
+            self.spans = Err("it repeats a group within a group, where Java keeps values from other turns");
         }
+        self.repeats += u32::from(many);
         let sub = Box::new(self.hir(&repeat.body)?);
+        self.repeats -= u32::from(many);
         let greedy = repeat.kind == Kind::Greedy;
         Ok(Hir::repetition(hir::Repetition { min: repeat.min, max: repeat.max, greedy, sub }))
     }

@@ -39,6 +39,9 @@ pub(super) enum Inst {
     AtomsNext(Atoms),
     /// A lazy turn, tried after all that follows has failed.
     AtomsTurn(Atoms),
+    /// A greedy loop is left after more turns than it had to make. When everything after it has
+    /// matched, Java sets the group once more, over what a later round of the loop put there.
+    AtomsLeave { group: usize },
     /// A sub-run at `body`, then `next`.
     Atomic { next: usize },
     Look { negated: bool, behind: Option<Behind>, next: usize },
@@ -70,6 +73,8 @@ pub(super) struct Atoms {
     pub(super) group: Option<usize>,
     pub(super) again: usize,
     pub(super) body: usize,
+    /// Where `AtomsLeave` stands, or what follows the loop.
+    pub(super) leave: usize,
     pub(super) exit: usize,
 }
 
@@ -125,7 +130,7 @@ impl Program {
             locals: compiler.locals,
             counts: compiler.counts,
             memo,
-            first: super::first::first_bytes(node),
+            first: if keeps_values(node) { None } else { super::first::first_bytes(node) },
             anchored: super::first::anchored(node),
         })
     }
@@ -134,6 +139,15 @@ impl Program {
     pub(crate) fn is_linear(&self) -> bool {
         self.memo
     }
+}
+
+/// Whether groups can keep a value from a place where the match failed: then no place is passed over.
+fn keeps_values(node: &Node) -> bool {
+    node.any(&|node| match node {
+        Node::Look(_) | Node::Atomic(_) => node.captures(),
+        Node::Repeat(repeat) => repeat.shape() == Shape::Atoms && repeat.body.captures(),
+        _ => false,
+    })
 }
 
 fn has_state(inst: &Inst) -> bool {
@@ -328,8 +342,13 @@ impl Compiler {
         self.node(body)?;
         self.push(Inst::SubMatch)?;
         let max = repeat.max.unwrap_or(u32::MAX);
+        let leave = self.here();
+        if let (Some(group), Kind::Greedy) = (group, repeat.kind) {
+            self.push(Inst::AtomsLeave { group })?;
+        }
         let exit = self.here();
-        let atoms = Atoms { count, min: repeat.min, max, kind: repeat.kind, group, again, body: body_at, exit };
+        let (min, kind) = (repeat.min, repeat.kind);
+        let atoms = Atoms { count, min, max, kind, group, again, body: body_at, leave, exit };
         self.insts[again] = Inst::AtomsNext(atoms);
         self.insts[turn] = Inst::AtomsTurn(atoms);
         Ok(())

@@ -40,6 +40,8 @@ enum Frame {
     Slot { index: usize, old: usize },
     Local { index: usize, old: usize },
     Count { index: usize, old: u32 },
+    /// Forget the latest of the late values.
+    Late,
 }
 
 /// The state of one search.
@@ -51,6 +53,8 @@ pub(super) struct Vm<'p, 't> {
     locals: Vec<usize>,
     counts: Vec<u32>,
     stack: Vec<Frame>,
+    /// Values that groups get when the run they belong to has matched, the last one first.
+    late: Vec<(usize, usize, usize)>,
     behind_to: usize,
     whole: bool,
     steps: u64,
@@ -68,6 +72,11 @@ pub(crate) fn run(program: &Program, search: &Search<'_>, slots: &mut Vec<usize>
     found
 }
 
+/// The length that Java counts.
+fn utf16_length(text: &[u8]) -> usize {
+    text.iter().map(|&byte| usize::from(byte & 0xC0 != 0x80) + usize::from(byte >= 0xF0)).sum()
+}
+
 impl<'p, 't> Vm<'p, 't> {
     fn new(program: &'p Program, search: &Search<'t>, slots: Vec<usize>) -> Vm<'p, 't> {
         let memo_bits = program.insts.len().saturating_mul(search.text.len() + 1);
@@ -81,6 +90,7 @@ impl<'p, 't> Vm<'p, 't> {
             locals: vec![NO_POSITION; program.locals],
             counts: vec![0; program.counts],
             stack: Vec::new(),
+            late: Vec::new(),
             behind_to: 0,
             whole: search.whole,
             steps: 0,
@@ -126,7 +136,7 @@ impl<'p, 't> Vm<'p, 't> {
     /// Runs from `pc` at `at` until a match, which it returns the end of. What it pushed stays on
     /// the stack only while it runs.
     fn run(&mut self, mut pc: usize, mut at: usize) -> Result<Option<usize>, MatchError> {
-        let base = self.stack.len();
+        let (base, late_base) = (self.stack.len(), self.late.len());
         let program = self.program;
         loop {
             self.step(1)?;
@@ -134,6 +144,9 @@ impl<'p, 't> Vm<'p, 't> {
                 Inst::Match if self.whole && at != self.text.len() => None,
                 Inst::BehindMatch if at != self.behind_to => None,
                 Inst::Match | Inst::SubMatch | Inst::BehindMatch => {
+                    while self.late.len() > late_base {
+                        self.set_late();
+                    }
                     self.stack.truncate(base);
                     return Ok(Some(at));
                 }
@@ -180,6 +193,11 @@ impl<'p, 't> Vm<'p, 't> {
             }
             Inst::AtomsNext(atoms) => self.atoms_next(atoms, at)?,
             Inst::AtomsTurn(atoms) => self.atoms_turn(atoms, at)?,
+            Inst::AtomsLeave { group } => {
+                self.late.push((*group, self.slots[2 * group], self.slots[2 * group + 1]));
+                self.stack.push(Frame::Late);
+                Some((pc + 1, at))
+            }
             Inst::Atomic { next } => self.run(pc + 1, at)?.map(|end| (*next, end)),
             Inst::Look { negated, behind, next } => {
                 let found = match behind {
@@ -229,9 +247,16 @@ impl<'p, 't> Vm<'p, 't> {
                 Frame::Slot { index, old } => self.slots[index] = old,
                 Frame::Local { index, old } => self.locals[index] = old,
                 Frame::Count { index, old } => self.counts[index] = old,
+                Frame::Late => drop(self.late.pop()),
             }
         }
         None
+    }
+
+    fn set_late(&mut self) {
+        if let Some((group, begin, end)) = self.late.pop() {
+            (self.slots[2 * group], self.slots[2 * group + 1]) = (begin, end);
+        }
     }
 
     /// Whether this instruction was tried here before, and failed.
@@ -302,11 +327,13 @@ impl<'p, 't> Vm<'p, 't> {
     }
 
     fn look_behind(&mut self, body: usize, behind: Behind, at: usize) -> Result<bool, MatchError> {
-        // A negative maximum is Java's overflow: around -2^31 it wraps back to "from the begin".
         let furthest = match behind.max {
             max if max >= 0 => max,
-            max if max < i32::MIN / 2 => i32::MAX,
-            _ => return Ok(false),
+            // Java's arithmetic overflowed when it added lengths up, and overflows again here.
+            max => {
+                let here = utf16_length(&self.text[..at]) as i32;
+                here - here.wrapping_sub(max).max(0)
+            }
         };
         let saved = std::mem::replace(&mut self.behind_to, at);
         let (mut start, mut back) = (at, 0);
@@ -403,19 +430,27 @@ impl<'p, 't> Vm<'p, 't> {
             self.stack.push(Frame::Branch { pc: atoms.again + 1, at });
             return Ok(Some((atoms.exit, at)));
         }
+        let leave = if done > atoms.min { atoms.leave } else { atoms.exit };
         if done >= atoms.max {
-            return Ok(Some((atoms.exit, at)));
+            return Ok(Some((leave, at)));
         }
         match self.run(atoms.body, at)? {
             Some(end) if end > at => {
                 if atoms.kind == Kind::Greedy {
-                    self.stack.push(Frame::Branch { pc: atoms.exit, at });
+                    // Java goes back turn by turn only among turns of the same length.
+                    let same = self.turn_length(atoms) == Some(utf16_length(&self.text[at..end]));
+                    self.stack.push(Frame::Branch { pc: if same { leave } else { atoms.exit }, at });
                 }
                 self.set_turn(atoms, done.saturating_add(1), at, end);
                 Ok(Some((atoms.again, end)))
             }
-            _ => Ok(Some((atoms.exit, at))),
+            _ => Ok(Some((leave, at))),
         }
+    }
+
+    fn turn_length(&self, atoms: &Atoms) -> Option<usize> {
+        let (begin, end) = self.group(atoms.group?)?;
+        self.text.get(begin..end).map(utf16_length)
     }
 
     fn atoms_turn(&mut self, atoms: &Atoms, at: usize) -> Result<Option<(usize, usize)>, MatchError> {
