@@ -86,6 +86,36 @@ fn bodies_that_are_no_text_are_read_as_java_reads_them() {
     assert_eq!(bodies(&out)[1], "id=2");
 }
 
+const MILLIS: &str = "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer";
+
+fn dated(body: &str) -> Result<Batch, InterceptError> {
+    let pairs = [
+        ("regex", r"^(\S+ \S+)? ?(.*)$"),
+        ("serializers", "date rest"),
+        ("serializers.date.type", MILLIS),
+        ("serializers.date.name", "timestamp"),
+        ("serializers.date.pattern", "yyyy-MM-dd HH:mmZ"),
+        ("serializers.rest.name", "rest"),
+    ];
+    let interceptor = build("regex_extractor", &pairs).unwrap_or_else(|d| panic!("{d:?}"));
+    interceptor.intercept(batch(&[(body, &[("timestamp", "old")])]), &mut Drops::default())
+}
+
+// The date of golden-vectors.md §8, with a zone so that every machine agrees.
+#[test]
+fn dates_become_milliseconds() {
+    let out = dated("2012-10-18 18:47+0200 line").expect("a date");
+    assert_eq!(values(&out, "timestamp"), [Some("1350578820000")]);
+    assert_eq!(values(&out, "rest"), [Some("line")]);
+}
+
+#[test]
+fn a_batch_with_a_text_that_is_no_date_is_refused_as_in_flume() {
+    let error = dated("2012-10-18 late line").expect_err("refused");
+    assert!(error.to_string().starts_with("interceptor i1: invalid format: \"2012-10-18 late\""), "{error}");
+    assert!(dated("").expect_err("refused").reason.contains("took no part"));
+}
+
 #[test]
 fn spans_are_those_of_a_window() {
     let input = batch(&[("id=1", &[]), ("id=2", &[]), ("id=3", &[])]).slice(1..3);
@@ -106,6 +136,9 @@ fn all_mistakes_are_reported_at_once() {
         texts,
         ["there is no serializer `com.acme.S` for groups", "required parameter `name` is not set"]
     );
+    let date = [("serializers.s1.type", MILLIS), ("serializers.s1.pattern", "yyyy-QQ")];
+    let (good, messages) = check("regex_extractor", &[&names("(a)", "s1")[..], &date].concat());
+    assert!(!good && messages[0].contains("illegal pattern component"), "{messages:?}");
     assert!(!check("regex_extractor", &[("regex", "(a)")]).0);
     assert!(!check("regex_extractor", &[("serializers", "a"), ("serializers.a.name", "x")]).0);
 }
