@@ -11,6 +11,7 @@
 //!
 //! [`catalog`] lists all of them; the place to start when adding one.
 
+mod below;
 pub mod catalog;
 pub mod channels;
 pub mod charset;

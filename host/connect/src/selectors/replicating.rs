@@ -1,0 +1,66 @@
+//! `replicating`: every event into every channel.
+
+use flumen_config::{Diagnostics, Options, Settings, options};
+use flumen_event::Batch;
+
+use super::channels::ChannelLists;
+use crate::catalog::SelectorType;
+use crate::selector::{Leg, Rows, Selector};
+
+options! {
+    /// Puts every event into every channel of the source: into all of the required ones or, if one has no
+    /// room, into none. The selector of a source that names none.
+    pub struct ReplicatingOptions {
+        /// Channels that are best effort: what they have no room for is dropped there and counted, and the
+        /// source does not wait for them.
+        "optional" => optional: Option<flumen_config::options::Words>,
+    }
+}
+
+pub(super) const REPLICATING: SelectorType = SelectorType {
+    spec: super::spec::<ReplicatingOptions>(
+        "replicating",
+        &["org.apache.flume.channel.ReplicatingChannelSelector"],
+        |settings, diagnostics| ReplicatingOptions::read(settings, diagnostics).is_some(),
+    ),
+    build,
+};
+
+fn build(settings: &Settings, names: &[String]) -> Result<Box<dyn Selector>, Diagnostics> {
+    let mut lists = ChannelLists::new(settings, names);
+    let optional = lists.of("optional");
+    let legs = (0..names.len()).map(|channel| {
+        let required = !optional.contains(&channel);
+        Leg { channel, required, rows: Rows::All }
+    });
+    lists.finish(Box::new(Replicating(legs.collect())))
+}
+
+struct Replicating(Vec<Leg>);
+
+impl Selector for Replicating {
+    fn route(&self, _: &Batch) -> Vec<Leg> {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{all, build, events};
+
+    // Golden cases sel_replicating and sel_replicating_optional.
+    #[test]
+    fn all_events_go_to_all_channels_and_optional_ones_are_marked() {
+        let batch = events("h", &[None, Some("v")]);
+        let plain = build("replicating", &[]).expect("valid");
+        assert_eq!(plain.route(&batch), [all(0, true), all(1, true), all(2, true)]);
+        let optional = build("replicating", &[("optional", "c2 c3")]).expect("valid");
+        assert_eq!(optional.route(&batch), [all(0, true), all(1, false), all(2, false)]);
+    }
+
+    #[test]
+    fn an_unknown_channel_is_an_error() {
+        let problems = build("replicating", &[("optional", "c9")]).err().expect("refused");
+        assert_eq!(problems, ["the source has no channel `c9` | did you mean `c1`?"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! Zero-width assertions on a text, exactly as Java 17 decides them.
+
+use std::sync::LazyLock;
+
+use crate::ast::Assert;
+use crate::property;
+use crate::set::CharSet;
+use crate::text::{char_at, char_before, final_terminator, is_terminator};
+use crate::unicode::categories;
+
+static LETTER_OR_DIGIT: LazyLock<CharSet> = LazyLock::new(property::letter_or_digit);
+static UNICODE_WORD: LazyLock<CharSet> = LazyLock::new(|| property::word(true));
+static NON_SPACING_MARK: LazyLock<CharSet> = LazyLock::new(|| categories(&["Mn"]));
+
+/// Whether `assert` holds at `at`. `\G` is the caller's, who knows the last match.
+pub(crate) fn holds(assert: Assert, text: &[u8], at: usize) -> bool {
+    match assert {
+        Assert::Begin => at == 0,
+        Assert::End => at == text.len(),
+        Assert::Dollar { unix: false } => at == text.len() || final_terminator(text) == Some(at),
+        Assert::Dollar { unix: true } => at == text.len() || text[at..] == *b"\n",
+        Assert::LineStart { unix } => line_start(text, at, unix),
+        Assert::LineEnd { unix } => line_end(text, at, unix),
+        Assert::WordBoundary { negated, unicode } => {
+            (word_before(text, at, unicode) != word_after(text, at, unicode)) != negated
+        }
+        Assert::LastMatch => false,
+    }
+}
+
+fn between_cr_and_lf(text: &[u8], at: usize) -> bool {
+    at > 0 && text[at - 1] == b'\r' && text.get(at) == Some(&b'\n')
+}
+
+fn line_start(text: &[u8], at: usize, unix: bool) -> bool {
+    if at == text.len() {
+        return false;
+    }
+    match char_before(text, at) {
+        None => true,
+        Some((c, _)) if unix => c == 0x0A,
+        Some((c, _)) => is_terminator(c) && !between_cr_and_lf(text, at),
+    }
+}
+
+fn line_end(text: &[u8], at: usize, unix: bool) -> bool {
+    match char_at(text, at) {
+        None => true,
+        Some((c, _)) if unix => c == 0x0A,
+        Some((c, _)) => is_terminator(c) && !between_cr_and_lf(text, at),
+    }
+}
+
+fn is_word(c: u32, unicode: bool) -> bool {
+    match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => byte == b'_' || byte.is_ascii_alphanumeric(),
+        _ if unicode => UNICODE_WORD.contains(c),
+        _ => LETTER_OR_DIGIT.contains(c),
+    }
+}
+
+fn word_before(text: &[u8], at: usize, unicode: bool) -> bool {
+    char_before(text, at).is_some_and(|(c, _)| is_word(c, unicode) || mark_on_base(text, c, at))
+}
+
+fn word_after(text: &[u8], at: usize, unicode: bool) -> bool {
+    char_at(text, at).is_some_and(|(c, length)| is_word(c, unicode) || mark_on_base(text, c, at + length))
+}
+
+/// Whether `c`, which ends at `end`, is a non-spacing mark on a letter or digit.
+fn mark_on_base(text: &[u8], c: u32, end: usize) -> bool {
+    if c < 0x80 || !NON_SPACING_MARK.contains(c) {
+        return false;
+    }
+    let mut at = end;
+    while let Some((c, length)) = char_before(text, at) {
+        if LETTER_OR_DIGIT.contains(c) {
+            return true;
+        }
+        if !NON_SPACING_MARK.contains(c) {
+            return false;
+        }
+        at -= length;
+    }
+    false
+}
