@@ -1,6 +1,12 @@
 //! All sources.
 
+mod arena;
+mod exec;
+mod netcat_udp;
+mod seq;
+mod stress;
+
 use crate::catalog::SourceType;
 
 /// All sources.
-pub static TYPES: &[SourceType] = &[];
+pub static TYPES: &[SourceType] = &[exec::EXEC, netcat_udp::NETCAT_UDP, seq::SEQ, stress::STRESS];
