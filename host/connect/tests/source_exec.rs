@@ -177,6 +177,50 @@ async fn complaints_never_block_the_command() {
     }
 }
 
+/// Keeps the messages of the thread that it is the default of.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message(String);
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().expect("no panic").push(message.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn complaints_and_the_exit_code_are_logged_as_flume_words_them() {
+    let log = Log::default();
+    let _here = tracing::subscriber::set_default(log.clone());
+    let command = "echo out; echo no such thing >&2; echo really >&2; exit 3";
+    let mut agent = Agent::start("exec", 100, &[("command", command), SH, ("logStdErr", "true")]);
+    assert_eq!(agent.end().await, SourceEnd::Finished);
+    let log = log.0.lock().expect("no panic");
+    let said = |text: &str| assert!(log.iter().any(|line| line == text), "{text}: {log:?}");
+    said("StderrLogger[1] = 'no such thing'");
+    said("StderrLogger[2] = 'really'");
+    said(&format!("Command [{command}] exited with 3"));
+}
+
 #[tokio::test]
 async fn a_command_that_cannot_be_started_is_an_error() {
     let mut agent = Agent::start("exec", 100, &[("command", "/no/such/program -x")]);

@@ -32,7 +32,8 @@ impl Log {
         }
     }
     fn rotate(&mut self) {
-        std::fs::rename(&self.path, self.path.with_extension(format!("log.{}", self.written))).expect("renamed");
+        std::fs::rename(&self.path, self.path.with_extension(format!("log.{}", self.written)))
+            .expect("renamed");
         self.file = append_to(&self.path);
     }
     fn tail(&self, how: &str, throttle_ms: &str) -> Agent {
@@ -172,4 +173,31 @@ async fn a_file_that_appears_later_is_read_from_its_start() {
     log.write(30);
     assert_eq!(agent.lines(30).await, lines(30..60));
     agent.stop().await;
+}
+
+/// A writer that never rests, rotation every few thousand lines, and a `tail` that is killed all the time.
+#[tokio::test]
+async fn under_constant_writing_rotation_and_killing_every_line_comes_exactly_once() {
+    const LINES: u32 = 60_000;
+    let mut log = Log::new();
+    let mut agent = log.tail("-n +1 -F", "1");
+    let mut rotated_at = 0;
+    while log.written < LINES {
+        log.write(100);
+        if log.written % 1_300 == 0 {
+            for pid in log.tails() {
+                let _gone = kill_process(Pid::from_raw(pid).expect("a process id"), Signal::KILL);
+            }
+        }
+        // Of a file that came and went while no tail lived, nobody can know: each is seen before it goes.
+        let seen = agent.received() > rotated_at;
+        if seen && u64::from(log.written) >= rotated_at + 5_000 {
+            rotated_at = u64::from(log.written);
+            log.rotate();
+        }
+        tokio::time::sleep(std::time::Duration::from_micros(500)).await;
+    }
+    assert!(agent.lines(LINES as usize).await == lines(0..LINES), "lost, repeated or out of order");
+    agent.stop().await;
+    assert_eq!(agent.received(), u64::from(LINES), "not one twice");
 }

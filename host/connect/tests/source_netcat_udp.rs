@@ -118,7 +118,10 @@ async fn beyond_the_bound_datagrams_are_dropped_and_counted() {
         agent.dropped() > 0
     })
     .await;
-    assert_eq!(agent.counters.dropped.snapshot().keys().map(|k| &**k).collect::<Vec<_>>(), ["netcatudp: channel full"]);
+    assert_eq!(
+        agent.counters.dropped.snapshot().keys().map(|k| &**k).collect::<Vec<_>>(),
+        ["netcatudp: channel full"]
+    );
     agent.stop().await;
     assert_eq!(agent.received(), agent.accepted() + agent.dropped());
     assert!(agent.received() <= sent && agent.in_channel() == 5);

@@ -64,7 +64,8 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<StressOpti
     let options = StressOptions::read(settings, diagnostics)?;
     if options.size > SIZE_BYTES_MAX {
         let message = format!("`size = {}`: not a whole number from 0 to {SIZE_BYTES_MAX}", options.size);
-        let finding = Diagnostic::error("bad-value", message).on(settings.path()).at(&settings.origin("size"));
+        let finding =
+            Diagnostic::error("bad-value", message).on(settings.path()).at(&settings.origin("size"));
         diagnostics.push(finding);
         return None;
     }
@@ -115,7 +116,8 @@ impl Stress {
         if u64::try_from(self.options.max_successful).is_ok_and(|max| self.stored >= max) {
             return 0;
         }
-        let left = u64::try_from(self.options.max_total).map_or(u64::MAX, |max| max.saturating_sub(self.made));
+        let left =
+            u64::try_from(self.options.max_total).map_or(u64::MAX, |max| max.saturating_sub(self.made));
         usize::try_from(left).unwrap_or(usize::MAX).min(self.options.batch_size.0)
     }
     async fn step(&mut self, context: &SourceContext, batch: Batch, pace: &mut Pace) {

@@ -11,8 +11,8 @@ use flumen_config::Settings;
 use flumen_connect::catalog::by_name;
 use flumen_connect::outlet::NamedChannel;
 use flumen_connect::{
-    ComponentError, Leg, Outlet, Rows, Selector, SourceContext, SourceCounters, SourceEnd, StopSignal, Stopper,
-    sources,
+    ComponentError, Leg, Outlet, Rows, Selector, SourceContext, SourceCounters, SourceEnd, StopSignal,
+    Stopper, sources,
 };
 use flumen_event::Batch;
 use tokio::sync::Notify;

@@ -31,9 +31,8 @@ pub(super) struct Charset {
 const NARROW: Charset = Charset { width: 1, order: Order::Big, marked: false };
 
 /// Code pages of the PC that Java knows and the web does not; ASCII is a part of each.
-const PC_CODE_PAGES: [u16; 20] = [
-    437, 737, 775, 850, 852, 855, 856, 857, 858, 860, 861, 862, 863, 864, 865, 866, 868, 869, 874, 922,
-];
+const PC_CODE_PAGES: [u16; 20] =
+    [437, 737, 775, 850, 852, 855, 856, 857, 858, 860, 861, 862, 863, 864, 865, 866, 868, 869, 874, 922];
 
 impl Charset {
     /// The charset of a name as Java or the web spells it, in any case.
@@ -94,7 +93,9 @@ mod tests {
 
     #[test]
     fn names_are_those_of_java_and_of_the_web() {
-        for name in ["UTF-8", "utf8", "ISO-8859-1", "ISO8859_1", "latin1", "US-ASCII", "windows-1252", "Cp850"] {
+        for name in
+            ["UTF-8", "utf8", "ISO-8859-1", "ISO8859_1", "latin1", "US-ASCII", "windows-1252", "Cp850"]
+        {
             assert_eq!(Charset::named(name), Some(NARROW), "{name}");
         }
         for name in ["GBK", "GB18030", "Big5", "Shift_JIS", "EUC-JP", "EUC-KR", "KOI8-R", "IBM437"] {

@@ -13,6 +13,9 @@ const PIPE_BYTES: usize = 1 << 20;
 const EXIT_TIME_MAX: Duration = Duration::from_millis(500);
 /// From the polite signal to the one that cannot be refused.
 const TERM_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long the kernel may take for the signal that cannot be refused. (A dead process that nobody waits for
+/// seems to live on for ever: there are containers without an `init`.)
+const KILL_TIME_MAX: Duration = Duration::from_millis(500);
 /// How often is looked whether all processes of a command are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -59,6 +62,11 @@ impl Group {
     fn is_empty(self) -> bool {
         test_kill_process_group(self.0).is_err()
     }
+    async fn wait_until_empty(self, deadline: Instant) {
+        while !self.is_empty() && Instant::now() < deadline {
+            sleep(LOOK_EVERY).await;
+        }
+    }
 }
 
 impl Running {
@@ -94,7 +102,7 @@ impl Running {
     /// If the kernel does not tell how the command ended.
     pub async fn end(&mut self) -> std::io::Result<ExitStatus> {
         self.group.terminate();
-        let ended_by = Instant::now() + TERM_TIME_MAX;
+        let killed_at = Instant::now() + TERM_TIME_MAX;
         let status = match timeout(TERM_TIME_MAX, self.child.wait()).await {
             Ok(status) => status,
             Err(_) => {
@@ -102,10 +110,9 @@ impl Running {
                 self.child.wait().await
             }
         };
-        while !self.group.is_empty() && Instant::now() < ended_by {
-            sleep(LOOK_EVERY).await;
-        }
+        self.group.wait_until_empty(killed_at).await;
         self.group.kill();
+        self.group.wait_until_empty(Instant::now() + KILL_TIME_MAX).await;
         status
     }
 

@@ -90,9 +90,11 @@ impl ExecConfig {
         }
         let charset = Charset::named(&options.charset);
         if charset.is_none() {
-            let message = format!("`charset = {}`: not a charset that Flumen can split lines in", options.charset);
-            diagnostics
-                .push(error("charset", message).help("use a name such as UTF-8, ISO-8859-1, GBK or UTF-16LE"));
+            let message =
+                format!("`charset = {}`: not a charset that Flumen can split lines in", options.charset);
+            diagnostics.push(
+                error("charset", message).help("use a name such as UTF-8, ISO-8859-1, GBK or UTF-16LE"),
+            );
         }
         if options.max_line_length.0 > LINE_BYTES_LIMIT {
             diagnostics.push(error("maxLineLength", format!("`maxLineLength` is above {LINE_BYTES_LIMIT}")));
@@ -126,7 +128,8 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> (Option<ExecConfig>, Vec<String>) {
         let mut diagnostics = Diagnostics::default();
-        let config = ExecConfig::read(&Settings::from_pairs("a1.sources.r1", pairs.iter().copied()), &mut diagnostics);
+        let config =
+            ExecConfig::read(&Settings::from_pairs("a1.sources.r1", pairs.iter().copied()), &mut diagnostics);
         (config, diagnostics.iter().map(|d| d.message.clone()).collect())
     }
 

@@ -89,7 +89,8 @@ impl Lines {
             return;
         }
         let mut spans = std::mem::take(&mut self.spans);
-        let mut cut = Cut { start: self.line_start, after_cr: self.after_cr, count: 0, max: self.line_bytes_max };
+        let mut cut =
+            Cut { start: self.line_start, after_cr: self.after_cr, count: 0, max: self.line_bytes_max };
         if self.charset.width == 1 {
             let held = self.arena.held();
             for at in memchr2_iter(b'\n', b'\r', &held[self.searched..]) {
@@ -296,7 +297,9 @@ mod tests {
         // U+0A0D and U+0D0A have the bytes of line ends in them and end no line.
         let text = "a\u{0A0D}b\r\n\u{0D0A}\n\nend";
         let expected = ["a\u{0A0D}b", "\u{0D0A}", "", "end"];
-        for (name, order) in [("UTF-16BE", u16::to_be_bytes as fn(u16) -> [u8; 2]), ("UTF-16LE", u16::to_le_bytes)] {
+        for (name, order) in
+            [("UTF-16BE", u16::to_be_bytes as fn(u16) -> [u8; 2]), ("UTF-16LE", u16::to_le_bytes)]
+        {
             let bytes = utf16(text, order);
             let expected: Vec<Vec<u8>> = expected.iter().map(|l| utf16(l, order)).collect();
             assert_eq!(lines_of(name, &[&bytes]), expected, "{name}");

@@ -15,10 +15,13 @@ mod pump;
 mod stderr;
 mod tail;
 
+use std::pin::pin;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings};
 use tokio::select;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::ComponentError;
 use crate::catalog::SourceType;
@@ -56,6 +59,9 @@ fn build(settings: &Settings) -> Result<Box<dyn Source>, Diagnostics> {
     }))
 }
 
+/// From the end of the output to the end of the complaints.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_millis(500);
+
 /// The command could not be started, or its file not be read.
 #[derive(Debug, thiserror::Error)]
 enum ExecError {
@@ -82,6 +88,7 @@ enum Ran {
 impl Source for Exec {
     async fn run(&mut self, context: &SourceContext) -> Result<SourceEnd, ComponentError> {
         let command = self.config.command.clone();
+        tracing::info!("Exec source starting with command: {command}");
         loop {
             let code = match self.run_once(context).await? {
                 Ran::Stopped => return Ok(SourceEnd::Stopped),
@@ -148,21 +155,28 @@ impl Exec {
         let group = running.group();
         let mut follow = self.follow.take().filter(Follow::is_tracked);
         let complaints = running.stderr.take();
-        let reading = async {
-            let mut pump = self.pump(context, Some(group));
-            let ended = pump.run(&mut running.stdout, follow.as_mut()).await;
-            // A followed file goes on where it was left, so its unfinished line is finished by the next run.
-            if ended == Ended::Eof && follow.is_none() { pump.finish().await } else { ended }
-        };
-        let logging = async {
-            if let Some(stderr) = complaints {
-                stderr::log(stderr).await;
+        let ended = {
+            let reading = async {
+                let mut pump = self.pump(context, Some(group));
+                let ended = pump.run(&mut running.stdout, follow.as_mut()).await;
+                // A followed file goes on where it was left, so its unfinished line is finished by the next run.
+                if ended == Ended::Eof && follow.is_none() { pump.finish().await } else { ended }
+            };
+            let logging = async {
+                if let Some(stderr) = complaints {
+                    stderr::log(stderr).await;
+                }
+            };
+            let (mut reading, mut logging) = (pin!(reading), pin!(logging));
+            select! {
+                biased;
+                () = &mut logging => reading.await,
+                ended = &mut reading => {
+                    // A command's last words are often why it failed.
+                    let _cut_short = timeout(LAST_WORDS_TIME_MAX, logging).await;
+                    ended
+                }
             }
-            std::future::pending::<()>().await;
-        };
-        let ended = select! {
-            ended = reading => ended,
-            () = logging => Ended::Eof,
         };
         self.follow = follow;
         if self.follow.is_none() && ended == Ended::Eof {

@@ -68,7 +68,9 @@ impl Pump<'_> {
             let ended = match read {
                 Some(Ok(0)) => true,
                 Some(Ok(count)) => {
-                    if let Some(Verdict::OtherFile) = follow.as_mut().map(|f| f.advance(self.lines.fresh(count))) {
+                    if let Some(Verdict::OtherFile) =
+                        follow.as_mut().map(|f| f.advance(self.lines.fresh(count)))
+                    {
                         self.lines.forget(count);
                         return Ended::OtherFile;
                     }

@@ -148,7 +148,11 @@ mod tests {
                 ("+2", StartAt::Line(2)),
                 ("+15000", StartAt::Line(15_000)),
             ] {
-                let real = std::process::Command::new("tail").arg("-n").arg(number).arg(dir.path().join("f")).output();
+                let real = std::process::Command::new("tail")
+                    .arg("-n")
+                    .arg(number)
+                    .arg(dir.path().join("f"))
+                    .output();
                 let start = held.start(at).expect("readable") as usize;
                 assert!(content[start..] == real.expect("tail runs").stdout, "tail -n {number}");
             }

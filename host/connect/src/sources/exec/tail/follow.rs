@@ -72,7 +72,15 @@ pub(in super::super) enum Verdict {
 impl Follow {
     /// Nothing read yet.
     pub fn new(words: TailWords) -> Self {
-        Self { words, held: None, at: 0, last: Vec::new(), state: State::NotStarted, fresh: true, repeated: false }
+        Self {
+            words,
+            held: None,
+            at: 0,
+            last: Vec::new(),
+            state: State::NotStarted,
+            fresh: true,
+            repeated: false,
+        }
     }
     /// Whether the position is held, so that an unfinished line will be finished by the next start.
     pub fn is_tracked(&self) -> bool {
@@ -193,4 +201,148 @@ impl Follow {
 fn ends_at(held: &Held, at: u64, chunk: &[u8]) -> bool {
     let skipped = chunk.len().saturating_sub(COMPARED_BYTES_MAX);
     held.has_at(at + skipped as u64, &chunk[skipped..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::path::PathBuf;
+
+    use super::super::StartAt;
+    use super::*;
+
+    /// A file with a `Follow` on it, and `tail` played by the test.
+    struct Scene {
+        _dir: tempfile::TempDir,
+        path: PathBuf,
+        follow: Follow,
+    }
+
+    impl Scene {
+        fn new(content: &str) -> Self {
+            let dir = tempfile::tempdir().expect("a directory");
+            let path = dir.path().join("f");
+            std::fs::write(&path, content).expect("written");
+            let words = TailWords {
+                program: "tail".to_owned(),
+                start: StartAt::LastLines(1),
+                follow: vec!["-F".to_owned()],
+                file: path.clone(),
+            };
+            Self { _dir: dir, path, follow: Follow::new(words) }
+        }
+        fn append(&self, text: &str) {
+            use std::io::Write;
+            let file = File::options().append(true).open(&self.path);
+            file.and_then(|mut f| f.write_all(text.as_bytes())).expect("written");
+        }
+        fn rotate(&self, content: &str) {
+            std::fs::rename(&self.path, self.path.with_extension("1")).expect("renamed");
+            std::fs::write(&self.path, content).expect("written");
+        }
+        /// What is read from the old file, and the byte at which `tail` starts.
+        fn begin(&mut self) -> (String, String) {
+            let Begin::With { rest_of_old, argv } = self.follow.begin().expect("readable") else {
+                panic!("not followed")
+            };
+            let mut rest = String::new();
+            if let Some(mut file) = rest_of_old {
+                file.read_to_string(&mut rest).expect("readable");
+            }
+            (rest, argv[2].clone())
+        }
+        fn starts_at(&mut self, offset: &str) {
+            assert_eq!(self.begin(), (String::new(), offset.to_owned()));
+        }
+        fn prints(&mut self, chunk: &str) {
+            assert_eq!(self.follow.advance(chunk.as_bytes()), Verdict::Good);
+        }
+    }
+
+    #[test]
+    fn the_position_follows_the_output() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        scene.append("three\n");
+        scene.prints("thr");
+        scene.starts_at("+12");
+    }
+
+    #[test]
+    fn a_file_renamed_before_tail_has_opened_it_makes_tail_start_again() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.rotate("new 1\nnew 2\n");
+        assert_eq!(scene.follow.advance(b"1\nnew 2\n"), Verdict::OtherFile);
+        assert_eq!(scene.begin(), ("two\n".to_owned(), "+1".to_owned()));
+        scene.prints("new 1\nnew 2\n");
+        scene.starts_at("+13");
+    }
+
+    #[test]
+    fn a_chunk_over_the_border_of_two_files_is_taken_apart() {
+        let mut scene = Scene::new("one\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        scene.append("two\n");
+        scene.rotate("three\nfour\n");
+        scene.prints("two\nthree\n");
+        scene.starts_at("+7");
+    }
+
+    #[test]
+    fn an_old_file_that_grew_after_tail_left_it_does_not_shift_the_position() {
+        let mut scene = Scene::new("one\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        let old = scene.path.with_extension("1");
+        scene.rotate("same\nnew\n");
+        std::fs::write(&old, "one\nsame\nlate\n").expect("written");
+        // The old file has \"same\" at the position as well; what follows it tells.
+        scene.prints("same\nnew\n");
+        scene.starts_at("+10");
+    }
+
+    #[test]
+    fn a_file_cut_to_nothing_starts_again() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        std::fs::write(&scene.path, "three\n").expect("written");
+        scene.prints("three\n");
+        scene.starts_at("+7");
+        std::fs::write(&scene.path, "4\n").expect("written");
+        scene.starts_at("+1");
+    }
+
+    #[test]
+    fn a_file_written_over_while_tail_was_dead_is_read_from_its_start() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        std::fs::write(&scene.path, "other text of more length\n").expect("written");
+        scene.starts_at("+1");
+    }
+
+    #[test]
+    fn an_unknown_position_is_never_a_loss() {
+        let mut scene = Scene::new("one\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        scene.prints("from nowhere\n");
+        scene.prints("more\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        scene.starts_at("+5");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_runs_as_written() {
+        let mut scene = Scene::new("");
+        std::fs::remove_file(&scene.path).expect("removed");
+        std::fs::create_dir(&scene.path).expect("created");
+        assert!(matches!(scene.follow.begin(), Ok(Begin::AsWritten)));
+        assert!(!scene.follow.is_tracked());
+    }
 }

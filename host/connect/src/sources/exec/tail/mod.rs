@@ -40,13 +40,19 @@ impl TailWords {
         if !matches!(program.as_str(), "tail" | "/bin/tail" | "/usr/bin/tail") {
             return None;
         }
-        let mut parsed = Parsed { start: StartAt::LastLines(10), follow: Vec::new(), follows: false, file: None };
+        let mut parsed =
+            Parsed { start: StartAt::LastLines(10), follow: Vec::new(), follows: false, file: None };
         let mut rest = rest.iter();
         while let Some(word) = rest.next() {
             parsed.word(word, &mut rest)?;
         }
         parsed.follows.then_some(())?;
-        Some(Self { program: program.clone(), start: parsed.start, follow: parsed.follow, file: parsed.file?.into() })
+        Some(Self {
+            program: program.clone(),
+            start: parsed.start,
+            follow: parsed.follow,
+            file: parsed.file?.into(),
+        })
     }
 
     /// The command that starts at a byte of the file instead.
@@ -127,7 +133,8 @@ impl Parsed {
 }
 
 fn start_at(number: &str) -> Option<StartAt> {
-    let all_digits = |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then_some(());
+    let all_digits =
+        |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then_some(());
     if let Some(line) = number.strip_prefix('+') {
         all_digits(line)?;
         return Some(StartAt::Line(line.parse().ok()?));
@@ -190,7 +197,14 @@ mod tests {
     fn a_shell_must_have_nothing_to_interpret() {
         assert!(in_shell("/bin/bash -c", "tail -F /var/log/x").is_some());
         assert!(in_shell("/bin/bash -lc", "tail -F /var/log/x").is_none());
-        for command in ["tail -F /var/log/*", "tail -F $X", "tail -F a | grep b", "tail -F a;", "tail -F 'a'", "tail -F ~/a"] {
+        for command in [
+            "tail -F /var/log/*",
+            "tail -F $X",
+            "tail -F a | grep b",
+            "tail -F a;",
+            "tail -F 'a'",
+            "tail -F ~/a",
+        ] {
             assert_eq!(in_shell("/bin/sh -c", command), None, "{command}");
         }
     }
