@@ -131,12 +131,25 @@ impl Outlet {
     /// Stores the whole batch, however long its channels stay full: for sources that can make their input
     /// wait. `progress` tells how many events from the front are stored; when the caller drops the future, it
     /// still knows what is left, and may call again with it or [`give_up`](Self::give_up).
+    ///
+    /// A part that is too large even for an empty channel goes on in halves. A single event that is, would
+    /// block its source for ever: it is dropped and counted.
     pub async fn deliver_patiently(&self, batch: &Batch, progress: &mut usize) {
         let mut complained: Option<Instant> = None;
+        let mut wanted = self.0.batch_max;
         while *progress < batch.len() {
-            let count = self.0.batch_max.min(batch.len() - *progress);
+            let count = wanted.min(batch.len() - *progress);
             match self.store(batch.slice(*progress..*progress + count), Patience::KeepAlive).await {
-                Ok(()) => *progress += count,
+                Ok(()) => {
+                    *progress += count;
+                    wanted = wanted.saturating_mul(2).min(self.0.batch_max);
+                }
+                Err(RejectReason::Channel(PutError::TooLarge { .. })) if count > 1 => wanted = count / 2,
+                Err(reason @ RejectReason::Channel(PutError::TooLarge { .. })) => {
+                    tracing::warn!(%reason, "an event is larger than its whole channel: dropped");
+                    self.give_up("larger than the channel", 1);
+                    *progress += 1;
+                }
                 Err(reason) => {
                     if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
                         complained = Some(Instant::now());

@@ -1,8 +1,14 @@
 //! All sources.
 
+mod arena;
+mod exec;
 mod netcat;
+mod netcat_udp;
+mod seq;
+mod stress;
 
 use crate::catalog::SourceType;
 
 /// All sources.
-pub static TYPES: &[SourceType] = &[netcat::NETCAT];
+pub static TYPES: &[SourceType] =
+    &[exec::EXEC, netcat::NETCAT, netcat_udp::NETCAT_UDP, seq::SEQ, stress::STRESS];

@@ -1,0 +1,176 @@
+//! The options of `exec`, and what is checked about them.
+
+use std::time::Duration;
+
+use flumen_config::options::Count;
+use flumen_config::{Diagnostic, Diagnostics, Options, Settings, options};
+
+use super::charset::Charset;
+use super::command::words;
+use super::tail::TailWords;
+
+options! {
+    /// Runs a command and makes an event of each line that it prints. LF, CR and CRLF end a line; a last line
+    /// without one counts as well; an empty line is an empty event. Events have no headers.
+    ///
+    /// The body is the line's bytes as the command printed them; bytes that are invalid in `charset`, which
+    /// Flume replaces, pass unchanged. (`UTF-16` without a byte order is the exception: as in Flume each body
+    /// becomes big endian with a byte order mark.)
+    ///
+    /// When the channel is full, the command is made to wait: its output is not read, so nothing is lost.
+    /// (Flume gives the command up and loses what it had read.)
+    ///
+    /// `tail -F FILE` and `tail -f FILE` with `restart = true`: the position in the file is held, also across
+    /// rotation and truncation, so a restarted `tail` goes on at the very next byte instead of with the last
+    /// ten lines again. When the position cannot be known, the current file is read from its start and a
+    /// warning says that lines may come twice. The position is not kept when Flumen itself is restarted; the
+    /// `taildir` source does that.
+    ///
+    /// The command runs in a process group of its own. When it ends, or Flumen stops, everything in the group
+    /// is ended as well: SIGTERM, and SIGKILL after 2 seconds. If Flumen itself is killed with SIGKILL, the
+    /// command ends at its next write, when it finds its output closed.
+    ///
+    /// A command that cannot be started is tried again after a pause.
+    pub struct ExecOptions {
+        /// The command. Without `shell` it is split at white space; quotes, pipes and `*` mean nothing then.
+        "command" => command: String,
+        /// A shell that runs the command, for example `/bin/sh -c`: it is split at white space, and the whole
+        /// command is its last argument.
+        "shell" => shell: Option<String>,
+        /// Whether to run the command again after it has ended, whatever its exit code.
+        "restart" => restart: bool = false,
+        /// Milliseconds to wait before running it again.
+        "restartThrottle" => restart_throttle_ms: u64 = 10_000,
+        /// Whether to log what the command writes to its standard error. It is dropped otherwise.
+        "logStdErr" => log_stderr: bool = false,
+        /// Lines after which those read so far are delivered. If more have come in one read, they go on
+        /// together: no line waits for more than this many others.
+        "batchSize" => batch_size: i32 = 20,
+        /// Milliseconds after which lines are delivered although there are fewer than `batchSize`.
+        "batchTimeout" => batch_timeout_ms: u64 = 3_000,
+        /// Charset of the output, by its name in Java. It decides what a line end is; see above.
+        "charset" => charset: String = "UTF-8".to_owned(),
+        /// Flumen only: longest line in bytes. A longer one becomes several events, each counted as
+        /// `EventReadFail`, so that no command can fill the memory.
+        "maxLineLength" => max_line_length: Count = Count(64 << 20),
+    }
+}
+
+/// The largest `maxLineLength`: spans of a batch count in 32 bits.
+const LINE_BYTES_LIMIT: usize = 1 << 30;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub(super) struct ExecConfig {
+    pub command: String,
+    pub argv: Vec<String>,
+    /// The command is a `tail` whose position is worth holding.
+    pub tail: Option<TailWords>,
+    pub restart: bool,
+    pub restart_throttle: Duration,
+    pub log_stderr: bool,
+    pub batch_lines: usize,
+    pub batch_timeout: Duration,
+    pub charset: Charset,
+    pub line_bytes_max: usize,
+}
+
+impl ExecConfig {
+    /// Reads and checks the options; says all that is wrong.
+    pub fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let options = ExecOptions::read(settings, diagnostics)?;
+        let before = diagnostics.error_count();
+        let shell = options.shell.as_deref().map(words).filter(|shell| !shell.is_empty());
+        let plain = words(&options.command);
+        let error = |key: &str, message: String| {
+            Diagnostic::error("bad-value", message).on(settings.path()).at(&settings.origin(key))
+        };
+        if plain.is_empty() {
+            diagnostics.push(error("command", "`command` is empty".to_owned()));
+        }
+        let charset = Charset::named(&options.charset);
+        if charset.is_none() {
+            let message =
+                format!("`charset = {}`: not a charset that Flumen can split lines in", options.charset);
+            diagnostics.push(
+                error("charset", message).help("use a name such as UTF-8, ISO-8859-1, GBK or UTF-16LE"),
+            );
+        }
+        if options.max_line_length.0 > LINE_BYTES_LIMIT {
+            diagnostics.push(error("maxLineLength", format!("`maxLineLength` is above {LINE_BYTES_LIMIT}")));
+        }
+        if diagnostics.error_count() > before {
+            return None;
+        }
+        let tail = TailWords::recognise(shell.as_deref(), &plain).filter(|_| options.restart);
+        let argv = match shell {
+            Some(shell) => shell.into_iter().chain([options.command.clone()]).collect(),
+            None => plain,
+        };
+        Some(Self {
+            command: options.command,
+            argv,
+            tail,
+            restart: options.restart,
+            restart_throttle: Duration::from_millis(options.restart_throttle_ms),
+            log_stderr: options.log_stderr,
+            batch_lines: usize::try_from(options.batch_size).unwrap_or(1).max(1),
+            batch_timeout: Duration::from_millis(options.batch_timeout_ms),
+            charset: charset?,
+            line_bytes_max: options.max_line_length.0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> (Option<ExecConfig>, Vec<String>) {
+        let mut diagnostics = Diagnostics::default();
+        let config =
+            ExecConfig::read(&Settings::from_pairs("a1.sources.r1", pairs.iter().copied()), &mut diagnostics);
+        (config, diagnostics.iter().map(|d| d.message.clone()).collect())
+    }
+
+    #[test]
+    fn defaults_are_flumes() {
+        let (config, messages) = read(&[("command", "cat  /etc/hosts\t-n")]);
+        let config = config.expect("valid");
+        assert!(messages.is_empty());
+        assert_eq!(config.argv, ["cat", "/etc/hosts", "-n"]);
+        assert_eq!((config.batch_lines, config.batch_timeout), (20, Duration::from_secs(3)));
+        assert_eq!((config.restart, config.restart_throttle), (false, Duration::from_secs(10)));
+        assert!(!config.log_stderr && config.charset.width == 1);
+    }
+
+    #[test]
+    fn a_shell_gets_the_whole_command_as_one_argument() {
+        let (config, _) = read(&[("command", "echo \"a  b\" | tr a b"), ("shell", "/bin/bash  -c")]);
+        assert_eq!(config.expect("valid").argv, ["/bin/bash", "-c", "echo \"a  b\" | tr a b"]);
+    }
+
+    #[test]
+    fn an_unknown_charset_is_an_error_before_anything_runs() {
+        let (config, messages) = read(&[("command", "cat x"), ("charset", "IBM037")]);
+        assert!(config.is_none() && messages[0].contains("`charset = IBM037`"), "{messages:?}");
+    }
+
+    #[test]
+    fn the_command_is_required() {
+        let (config, messages) = read(&[("shell", "/bin/sh -c")]);
+        assert!(config.is_none() && messages[0].contains("`command`"), "{messages:?}");
+    }
+
+    #[test]
+    fn a_batch_size_below_one_means_every_line_at_once_as_in_flume() {
+        let (config, _) = read(&[("command", "cat x"), ("batchSize", "0")]);
+        assert_eq!(config.expect("valid").batch_lines, 1);
+    }
+
+    #[test]
+    fn only_a_tail_that_will_be_restarted_is_followed() {
+        assert!(read(&[("command", "tail -F /x"), ("restart", "true")]).0.expect("valid").tail.is_some());
+        assert!(read(&[("command", "tail -F /x")]).0.expect("valid").tail.is_none());
+    }
+}

@@ -1,0 +1,165 @@
+//! Reads a command's output into lines and delivers them in batches.
+//!
+//! ```text
+//! pipe ──read──▶ Lines ──batchSize lines, or batchTimeout, or buffer full──▶ outlet
+//!  ▲                                                                          │
+//!  └──────── not read while the channel is full: the command waits ◀──────────┘
+//! ```
+
+use std::pin::pin;
+use std::time::Duration;
+
+use flumen_event::Batch;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::select;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::command::Group;
+use super::lines::Lines;
+use super::tail::{Follow, Verdict};
+use crate::ledger::add;
+use crate::source::SourceContext;
+
+/// When asked to stop with a full channel, lines already read have this long to find room.
+const STORE_TIME_MAX: Duration = Duration::from_secs(5);
+const STOPPED: &str = "exec: stopped while the channel was full";
+
+/// How the reading ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The input is at its end; all finished lines are delivered.
+    Eof,
+    /// Stop was asked for; every line read is delivered or counted as dropped.
+    Stopped,
+    /// `tail` reads another file than it was meant to: start it again.
+    OtherFile,
+}
+
+enum Flow {
+    Go,
+    Stop,
+}
+
+/// Reads one input to its end.
+pub(super) struct Pump<'a> {
+    pub context: &'a SourceContext,
+    pub lines: &'a mut Lines,
+    pub batch_lines: usize,
+    pub batch_timeout: Duration,
+    /// Who is to be asked to end when the source is.
+    pub group: Option<Group>,
+}
+
+impl Pump<'_> {
+    /// Reads until the input ends or stop is asked for. The unfinished last line stays in `lines`.
+    pub async fn run(
+        &mut self,
+        input: &mut (impl AsyncRead + Unpin),
+        mut follow: Option<&mut Follow>,
+    ) -> Ended {
+        let mut flush_at: Option<Instant> = None;
+        loop {
+            let read = select! {
+                biased;
+                () = self.context.stop.requested() => { self.wind_up().await; return Ended::Stopped }
+                read = input.read_buf(self.lines.input()) => Some(read),
+                () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => None,
+            };
+            let ended = match read {
+                Some(Ok(0)) => true,
+                Some(Ok(count)) => {
+                    if let Some(Verdict::OtherFile) =
+                        follow.as_mut().map(|f| f.advance(self.lines.fresh(count)))
+                    {
+                        self.lines.forget(count);
+                        return Ended::OtherFile;
+                    }
+                    self.lines.split();
+                    self.count_cuts();
+                    false
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "the command's output cannot be read any more");
+                    add(&self.context.counters.event_read_fail, 1);
+                    true
+                }
+                None => false,
+            };
+            let due = ended || self.lines.len() >= self.batch_lines || self.lines.is_full();
+            if due || flush_at.is_some_and(|at| at <= Instant::now()) {
+                flush_at = None;
+                if let Flow::Stop = self.deliver().await {
+                    return Ended::Stopped;
+                }
+            } else if self.lines.len() > 0 && flush_at.is_none() {
+                flush_at = Some(Instant::now() + self.batch_timeout);
+            }
+            if ended {
+                return Ended::Eof;
+            }
+        }
+    }
+
+    /// Delivers what is left of an ended input, its unfinished line included.
+    pub async fn finish(&mut self) -> Ended {
+        self.lines.finish();
+        match self.deliver().await {
+            Flow::Go => Ended::Eof,
+            Flow::Stop => Ended::Stopped,
+        }
+    }
+
+    fn count_cuts(&mut self) {
+        let cuts = self.lines.take_cuts();
+        if cuts > 0 {
+            add(&self.context.counters.event_read_fail, cuts);
+            tracing::warn!(cuts, "a line longer than maxLineLength was cut into several events");
+        }
+    }
+
+    /// Waits for room as long as it takes, but after a stop only for a bounded time.
+    async fn deliver(&mut self) -> Flow {
+        let batch = self.lines.take();
+        if batch.is_empty() {
+            return Flow::Go;
+        }
+        let mut stored = 0;
+        let deadline = {
+            let mut delivery = pin!(self.context.outlet.deliver_patiently(&batch, &mut stored));
+            select! {
+                biased;
+                () = &mut delivery => return Flow::Go,
+                () = self.context.stop.requested() => {}
+            }
+            self.end_command();
+            let deadline = Instant::now() + STORE_TIME_MAX;
+            // The same future goes on: a put that is under way must not be begun twice.
+            let _late = timeout_at(deadline, delivery).await;
+            deadline
+        };
+        self.context.outlet.give_up(STOPPED, batch.len() - stored);
+        self.lines.finish();
+        let rest = self.lines.take();
+        self.store_until(deadline, &rest).await;
+        Flow::Stop
+    }
+
+    async fn wind_up(&mut self) {
+        self.end_command();
+        self.lines.finish();
+        let batch = self.lines.take();
+        self.store_until(Instant::now() + STORE_TIME_MAX, &batch).await;
+    }
+
+    async fn store_until(&self, deadline: Instant, batch: &Batch) {
+        let mut stored = 0;
+        let _late = timeout_at(deadline, self.context.outlet.deliver_patiently(batch, &mut stored)).await;
+        self.context.outlet.give_up(STOPPED, batch.len() - stored);
+    }
+
+    fn end_command(&self) {
+        if let Some(group) = self.group {
+            group.terminate();
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Where in which file a `tail` is, told from nothing but the bytes that it prints.
+//!
+//! ```text
+//! old file  │ read and passed on ......................│          (renamed, still open here)
+//! output                         .......│chunk         │chunk│
+//! new file                                              │chunk ...│
+//! ```
+//!
+//! Every chunk is compared with the file at the position where it must lie. When it is not there, `tail` has
+//! moved on to the next file of the same name, or to the start of a truncated one: the chunk's first bytes
+//! are then the end of the old file and the others the start of the new one, which is compared as well. So
+//! the position is either proven, or known to be unknown.
+
+use std::fs::File;
+use std::io;
+
+use super::TailWords;
+use super::file::Held;
+
+/// So many of a chunk's last bytes are compared.
+const COMPARED_BYTES_MAX: usize = 4096;
+/// So many places are tried for the border between the old file and the new one.
+const BORDERS_MAX: usize = 64;
+
+/// The position of a `tail` that may be restarted.
+pub(in super::super) struct Follow {
+    words: TailWords,
+    /// `None`: there was no such file yet; the position is then the start of the next one.
+    held: Option<Held>,
+    at: u64,
+    /// The last bytes passed on, which must lie before the position.
+    last: Vec<u8>,
+    state: State,
+    /// No chunk has been seen since the last start.
+    fresh: bool,
+    /// The last start was repeated because `tail` had found another file. Once is enough.
+    repeated: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    NotStarted,
+    Known,
+    Unknown,
+    /// Not a regular file: there is no position.
+    Untracked,
+}
+
+/// How to start `tail`.
+pub(in super::super) enum Begin {
+    /// With the words of the user.
+    AsWritten,
+    /// With these words, after reading what the old file still has.
+    With {
+        /// The end of a file that was renamed, which `tail` would not find any more.
+        rest_of_old: Option<File>,
+        /// The command.
+        argv: Vec<String>,
+    },
+}
+
+/// What a chunk of output means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Verdict {
+    /// It belongs where it comes.
+    Good,
+    /// `tail` started in another file than the one the position is in: it was renamed between our look and
+    /// its start. The chunk must be forgotten and `tail` started again.
+    OtherFile,
+}
+
+impl Follow {
+    /// Nothing read yet.
+    pub fn new(words: TailWords) -> Self {
+        Self {
+            words,
+            held: None,
+            at: 0,
+            last: Vec::new(),
+            state: State::NotStarted,
+            fresh: true,
+            repeated: false,
+        }
+    }
+    /// Whether the position is held, so that an unfinished line will be finished by the next start.
+    pub fn is_tracked(&self) -> bool {
+        self.state != State::Untracked
+    }
+
+    /// Says how to start or restart. May read much of the file (`tail -n 1000000`): not for async threads.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn begin(&mut self) -> io::Result<Begin> {
+        self.fresh = true;
+        let mut rest_of_old = None;
+        match self.state {
+            State::NotStarted => self.first()?,
+            State::Known | State::Unknown => rest_of_old = self.resume()?,
+            State::Untracked => {}
+        }
+        if self.state == State::Untracked {
+            return Ok(Begin::AsWritten);
+        }
+        Ok(Begin::With { rest_of_old, argv: self.words.argv_from(self.at) })
+    }
+
+    fn first(&mut self) -> io::Result<()> {
+        self.held = Held::open(&self.words.file);
+        if self.held.is_none() && self.words.file.exists() {
+            self.state = State::Untracked;
+            return Ok(());
+        }
+        self.at = self.held.as_ref().map_or(Ok(0), |held| held.start(self.words.start))?;
+        self.state = State::Known;
+        Ok(())
+    }
+
+    fn resume(&mut self) -> io::Result<Option<File>> {
+        let now = Held::open(&self.words.file);
+        let state = std::mem::replace(&mut self.state, State::Known);
+        let Some(held) = self.held.take().filter(|_| state == State::Known) else {
+            if state == State::Unknown {
+                self.warn("the position was lost");
+            }
+            self.start_of(now);
+            return Ok(None);
+        };
+        if now.as_ref().is_some_and(|now| now.is_same(&held)) {
+            let before = self.at.checked_sub(self.last.len() as u64);
+            if before.is_some_and(|before| held.has_at(before, &self.last)) {
+                self.held = Some(held);
+            } else {
+                self.warn("the file was truncated or written over");
+                self.start_of(now);
+            }
+            return Ok(None);
+        }
+        let rest = if held.size() > self.at { Some(held.reader_from(self.at)?) } else { None };
+        self.start_of(now);
+        Ok(rest)
+    }
+
+    fn start_of(&mut self, file: Option<Held>) {
+        self.held = file;
+        self.at = 0;
+        self.last.clear();
+    }
+    fn warn(&self, why: &str) {
+        tracing::warn!(file = %self.words.file.display(), why, "reading from the start of the file: lines may come twice");
+    }
+
+    /// Moves the position over the next bytes of output.
+    pub fn advance(&mut self, chunk: &[u8]) -> Verdict {
+        let fresh = std::mem::replace(&mut self.fresh, false);
+        if self.state != State::Known {
+            return Verdict::Good;
+        }
+        if self.held.as_ref().is_some_and(|held| ends_at(held, self.at, chunk)) {
+            self.at += chunk.len() as u64;
+            self.remember(chunk);
+        } else if let Some((next, at)) = self.next_file(chunk) {
+            self.held = Some(next);
+            self.at = at as u64;
+            self.last.clear();
+            self.remember(&chunk[chunk.len() - at..]);
+        } else if fresh && self.held.is_some() && !self.repeated {
+            self.repeated = true;
+            return Verdict::OtherFile;
+        } else {
+            tracing::debug!(file = %self.words.file.display(), "cannot tell which file the lines come from");
+            self.state = State::Unknown;
+            self.start_of(None);
+        }
+        self.repeated = false;
+        Verdict::Good
+    }
+
+    /// The file that `tail` has moved on to, and how many bytes of the chunk are its first ones.
+    fn next_file(&self, chunk: &[u8]) -> Option<(Held, usize)> {
+        let next = Held::open(&self.words.file)?;
+        let of_old = self.held.as_ref().map_or(0, |old| old.common_prefix(self.at, chunk));
+        // Mostly the old file was read to its end. If it grew after that, and as the new one starts, the
+        // border is an earlier line end.
+        let line_ends = memchr::memrchr_iter(b'\n', &chunk[..of_old]).map(|at| at + 1).chain([0]);
+        std::iter::once(of_old)
+            .chain(line_ends)
+            .take(BORDERS_MAX)
+            .find(|&border| border < chunk.len() && next.has_at(0, &chunk[border..]))
+            .map(|border| (next, chunk.len() - border))
+    }
+
+    fn remember(&mut self, chunk: &[u8]) {
+        let chunk = &chunk[chunk.len().saturating_sub(COMPARED_BYTES_MAX)..];
+        let surplus = (self.last.len() + chunk.len()).saturating_sub(COMPARED_BYTES_MAX);
+        self.last.drain(..surplus);
+        self.last.extend_from_slice(chunk);
+    }
+}
+
+fn ends_at(held: &Held, at: u64, chunk: &[u8]) -> bool {
+    let skipped = chunk.len().saturating_sub(COMPARED_BYTES_MAX);
+    held.has_at(at + skipped as u64, &chunk[skipped..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::path::PathBuf;
+
+    use super::super::StartAt;
+    use super::*;
+
+    /// A file with a `Follow` on it, and `tail` played by the test.
+    struct Scene {
+        _dir: tempfile::TempDir,
+        path: PathBuf,
+        follow: Follow,
+    }
+
+    impl Scene {
+        fn new(content: &str) -> Self {
+            let dir = tempfile::tempdir().expect("a directory");
+            let path = dir.path().join("f");
+            std::fs::write(&path, content).expect("written");
+            let words = TailWords {
+                program: "tail".to_owned(),
+                start: StartAt::LastLines(1),
+                follow: vec!["-F".to_owned()],
+                file: path.clone(),
+            };
+            Self { _dir: dir, path, follow: Follow::new(words) }
+        }
+        fn append(&self, text: &str) {
+            use std::io::Write;
+            let file = File::options().append(true).open(&self.path);
+            file.and_then(|mut f| f.write_all(text.as_bytes())).expect("written");
+        }
+        fn rotate(&self, content: &str) {
+            std::fs::rename(&self.path, self.path.with_extension("1")).expect("renamed");
+            std::fs::write(&self.path, content).expect("written");
+        }
+        /// What is read from the old file, and the byte at which `tail` starts.
+        fn begin(&mut self) -> (String, String) {
+            let Begin::With { rest_of_old, argv } = self.follow.begin().expect("readable") else {
+                panic!("not followed")
+            };
+            let mut rest = String::new();
+            if let Some(mut file) = rest_of_old {
+                file.read_to_string(&mut rest).expect("readable");
+            }
+            (rest, argv[2].clone())
+        }
+        fn starts_at(&mut self, offset: &str) {
+            assert_eq!(self.begin(), (String::new(), offset.to_owned()));
+        }
+        fn prints(&mut self, chunk: &str) {
+            assert_eq!(self.follow.advance(chunk.as_bytes()), Verdict::Good);
+        }
+    }
+
+    #[test]
+    fn the_position_follows_the_output() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        scene.append("three\n");
+        scene.prints("thr");
+        scene.starts_at("+12");
+    }
+
+    #[test]
+    fn a_file_renamed_before_tail_has_opened_it_makes_tail_start_again() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.rotate("new 1\nnew 2\n");
+        assert_eq!(scene.follow.advance(b"1\nnew 2\n"), Verdict::OtherFile);
+        assert_eq!(scene.begin(), ("two\n".to_owned(), "+1".to_owned()));
+        scene.prints("new 1\nnew 2\n");
+        scene.starts_at("+13");
+    }
+
+    #[test]
+    fn a_chunk_over_the_border_of_two_files_is_taken_apart() {
+        let mut scene = Scene::new("one\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        scene.append("two\n");
+        scene.rotate("three\nfour\n");
+        scene.prints("two\nthree\n");
+        scene.starts_at("+7");
+    }
+
+    #[test]
+    fn an_old_file_that_grew_after_tail_left_it_does_not_shift_the_position() {
+        let mut scene = Scene::new("one\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        let old = scene.path.with_extension("1");
+        scene.rotate("same\nnew\n");
+        std::fs::write(&old, "one\nsame\nlate\n").expect("written");
+        // The old file has \"same\" at the position as well; what follows it tells.
+        scene.prints("same\nnew\n");
+        scene.starts_at("+10");
+    }
+
+    #[test]
+    fn a_file_cut_to_nothing_starts_again() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        std::fs::write(&scene.path, "three\n").expect("written");
+        scene.prints("three\n");
+        scene.starts_at("+7");
+        std::fs::write(&scene.path, "4\n").expect("written");
+        scene.starts_at("+1");
+    }
+
+    #[test]
+    fn a_file_written_over_while_tail_was_dead_is_read_from_its_start() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        std::fs::write(&scene.path, "other text of more length\n").expect("written");
+        scene.starts_at("+1");
+    }
+
+    #[test]
+    fn an_unknown_position_is_never_a_loss() {
+        let mut scene = Scene::new("one\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        scene.prints("from nowhere\n");
+        scene.prints("more\n");
+        scene.starts_at("+1");
+        scene.prints("one\n");
+        scene.starts_at("+5");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_runs_as_written() {
+        let mut scene = Scene::new("");
+        std::fs::remove_file(&scene.path).expect("removed");
+        std::fs::create_dir(&scene.path).expect("created");
+        assert!(matches!(scene.follow.begin(), Ok(Begin::AsWritten)));
+        assert!(!scene.follow.is_tracked());
+    }
+}
