@@ -1,5 +1,6 @@
 //! What delivers events.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use flumen_event::Batch;
 
 use crate::ComponentError;
 use crate::interceptor::Drops;
+use crate::ledger::SinkCounters;
 
 /// What became of a delivered batch. Events not named in `dropped` were delivered.
 #[derive(Debug, Default)]
@@ -24,6 +26,10 @@ pub struct Delivery {
 pub trait Sink: Send {
     /// The most events it wants at once.
     fn batch_size(&self) -> usize;
+    /// Gives the sink its counters. Called once, before the first `open`.
+    ///
+    /// The runner counts events and batches; a sink counts what only it sees (connections, files).
+    fn attach(&mut self, _counters: Arc<SinkCounters>) {}
     /// Gets ready. Also called again after it failed.
     ///
     /// # Errors
