@@ -4,7 +4,8 @@ use std::io;
 
 use flumen_event::Batch;
 
-/// Writes the events of one file. Called in the order `begin`, any number of `write` and `flush`, `end`.
+/// Writes the events of one file. Called in the order `begin`, any number of `write`, `flush` and `discard`,
+/// `end`.
 pub trait Serializer: Send {
     /// What stands at the start of a new file.
     ///
@@ -22,6 +23,10 @@ pub trait Serializer: Send {
     /// # Errors
     /// What `out` returned.
     fn flush(&mut self, out: &mut dyn io::Write) -> io::Result<()>;
+    /// Forgets the events given since the last `flush`: the file could not take them all and was cut back to
+    /// what that `flush` had made it. They will be written again, here or into another file.
+    /// Right as it is for a serializer that never keeps bytes back.
+    fn discard(&mut self) {}
     /// What stands at the end of a file.
     ///
     /// # Errors

@@ -26,7 +26,9 @@ pub struct Delivery {
 pub trait Sink: Send {
     /// The most events it wants at once.
     fn batch_size(&self) -> usize;
-    /// Gives the sink its counters, for what only it sees (connections). Called once, before `open`.
+    /// Gives the sink its counters. Called once, before the first `open`.
+    ///
+    /// The runner counts events and batches; a sink counts what only it sees (connections, files).
     fn attach(&mut self, _counters: Arc<SinkCounters>) {}
     /// Gets ready. Also called again after it failed.
     ///

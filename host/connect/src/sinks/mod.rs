@@ -1,9 +1,13 @@
 //! All sinks.
 
+mod file_roll;
+mod logger;
+mod null;
+
 use crate::catalog::SinkType;
 
 /// All sinks.
-pub static TYPES: &[SinkType] = &[];
+pub static TYPES: &[SinkType] = &[null::NULL, logger::LOGGER, file_roll::FILE_ROLL];
 
 /// Types that only occur inside a sink's settings (path managers); built by their sinks.
-pub static NESTED: &[flumen_config::ComponentSpec] = &[];
+pub static NESTED: &[flumen_config::ComponentSpec] = file_roll::PATH_MANAGERS;
