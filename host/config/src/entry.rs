@@ -56,6 +56,8 @@ pub(crate) fn merge(inputs: Vec<Parsed>, diagnostics: &mut Diagnostics) -> Vec<E
         for (order, entry) in parsed.entries.into_iter().enumerate() {
             if let Some((earlier_input, _, earlier)) = merged.get(&entry.key)
                 && *earlier_input == input
+                // Lines of prose often begin with the same word; they are reported as what they are.
+                && entry.key.contains('.')
             {
                 diagnostics.push(duplicate(earlier, &entry));
             }

@@ -111,7 +111,10 @@ impl Reader<'_> {
         let mut finding = Diagnostic::error("bad-value", format!("`{key} = {shown}`: {why}"))
             .on(self.settings.path())
             .at(&self.settings.origin(key));
-        if let Some((before, _)) = value.split_once('#').filter(|(b, _)| T::parse(b.trim()).is_ok()) {
+        let is_secret = self.settings.is_secret(key);
+        if let Some((before, _)) =
+            value.split_once('#').filter(|(b, _)| !is_secret && T::parse(b.trim()).is_ok())
+        {
             finding = finding.help(format!(
                 "a comment cannot follow a value in this format: write `{key} = {}` and put the comment on a line of its own",
                 before.trim()

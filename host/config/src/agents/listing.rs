@@ -19,6 +19,7 @@ impl Validation<'_> {
     /// Takes the listed components out of a draft, in the list's order, and reports what does not fit together.
     pub(super) fn take_listed(&mut self, draft: &mut AgentDraft, part: Part) -> Vec<Listed> {
         let agent = draft.name.clone();
+        let others = other_lists(draft, part);
         let draft = draft.part_mut(part);
         let mut components = std::mem::take(&mut draft.components);
         let (text, list_at) = match &draft.list {
@@ -40,7 +41,7 @@ impl Validation<'_> {
                 empty.push(name);
             }
         }
-        let listing = Listing { agent: &agent, part, list_at: &list_at };
+        let listing = Listing { agent: &agent, part, list_at: &list_at, others };
         for (number, name) in empty.iter().enumerate() {
             let others = components.keys().take(guesses(number));
             self.diagnostics.push(listing.without_keys(name, others));
@@ -58,9 +59,24 @@ struct Listing<'a> {
     agent: &'a str,
     part: Part,
     list_at: &'a Origin,
+    /// The names that the other parts of the agent list.
+    others: Vec<(Part, BTreeSet<String>)>,
+}
+
+fn other_lists(draft: &AgentDraft, part: Part) -> Vec<(Part, BTreeSet<String>)> {
+    let names = |other: Part| {
+        let list = draft.part(other).list.as_ref()?;
+        Some((other, lists::names(other, &list.value).into_iter().collect()))
+    };
+    Part::ALL.into_iter().filter(|other| *other != part).filter_map(names).collect()
 }
 
 impl Listing<'_> {
+    /// The part that lists this name although it was meant for another.
+    fn elsewhere(&self, name: &str) -> Option<Part> {
+        self.others.iter().find(|(_, names)| names.contains(name)).map(|(part, _)| *part)
+    }
+
     /// Whether the agent has no list for this part.
     fn is_listless(&self) -> bool {
         *self.list_at == Origin::Default
@@ -81,6 +97,8 @@ impl Listing<'_> {
             "a comment cannot follow a value; put it on a line of its own".to_owned()
         } else if let Some(near) = near(name, unlisted.map(String::as_str)) {
             format!("did you mean `{near}`, which has keys but is not listed?")
+        } else if let Some(other) = self.elsewhere(name) {
+            format!("`{name}` is one of the {}; take it out of this list", other.key())
         } else {
             format!("add `{path}.type = …`, or take `{name}` out of the list")
         };
@@ -100,10 +118,13 @@ impl Listing<'_> {
             format!("`{path}` has keys but `{name}` is not in `{agent}.{part}`, so they are ignored");
         let mut finding = Diagnostic::warning("unlisted-component", message).at(&component.first).on(path);
         let is_switched_off = component.settings.get("type").is_some();
-        finding = match near(name, listed.map(String::as_str)) {
-            Some(near) if !is_switched_off => finding.help(format!("did you mean `{agent}.{part}.{near}`?")),
-            _ if self.is_listless() => finding.help(format!("add `{agent}.{part} = {name}`")),
-            _ => finding.help(format!("add `{name}` to `{agent}.{part}` if it shall run")),
+        let elsewhere = self.elsewhere(name).filter(|_| !is_switched_off);
+        let near = near(name, listed.map(String::as_str)).filter(|_| !is_switched_off);
+        finding = match (elsewhere, near) {
+            (Some(other), _) => finding.help(format!("did you mean `{agent}.{}.{name}`?", other.key())),
+            (None, Some(near)) => finding.help(format!("did you mean `{agent}.{part}.{near}`?")),
+            (None, None) if self.is_listless() => finding.help(format!("add `{agent}.{part} = {name}`")),
+            (None, None) => finding.help(format!("add `{name}` to `{agent}.{part}` if it shall run")),
         };
         if is_switched_off && !self.is_listless() {
             // A whole component that is only not listed is the usual way to switch one off (realworld 49).

@@ -1,6 +1,7 @@
 //! Sink groups: members that are gone, and processors that do not suit their number.
 
 use super::Typed;
+use super::nested::Nested;
 use crate::catalog::ComponentKind;
 use crate::diagnostic::Diagnostic;
 use crate::model::{AgentConfig, Resolution, SinkGroupConfig};
@@ -37,10 +38,15 @@ impl Typed<'_> {
     fn group(&mut self, group: &SinkGroupConfig) -> bool {
         self.unknown_keys(group);
         let Resolution::Ready(name) = group.resolution else {
-            self.nested(ComponentKind::SinkProcessor, &group.processor_type, &group.processor, &["type"]);
+            self.nested(&Nested::new(
+                ComponentKind::SinkProcessor,
+                &group.processor_type,
+                &group.processor,
+                &["type"],
+            ));
             return true;
         };
-        let good = self.nested(ComponentKind::SinkProcessor, name, &group.processor, &["type"]);
+        let good = self.nested(&Nested::new(ComponentKind::SinkProcessor, name, &group.processor, &["type"]));
         let count = group.sinks.len();
         let problem = match name {
             "default" if count > 1 => "the default processor takes one sink only",

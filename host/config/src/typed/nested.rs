@@ -2,11 +2,33 @@
 
 use super::Typed;
 use crate::catalog::ComponentKind;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::known;
 use crate::model::{ComponentConfig, Resolution};
 use crate::settings::Settings;
 use crate::suggest;
+
+/// A type inside a component.
+pub(super) struct Nested<'a> {
+    kind: ComponentKind,
+    type_text: &'a str,
+    settings: &'a Settings,
+    /// Keys of the kind that are no options of the type.
+    common: &'a [&'a str],
+    type_at: Origin,
+}
+
+impl<'a> Nested<'a> {
+    /// A type that is written under `type`.
+    pub(super) fn new(
+        kind: ComponentKind,
+        type_text: &'a str,
+        settings: &'a Settings,
+        common: &'a [&'a str],
+    ) -> Self {
+        Self { kind, type_text, settings, common, type_at: settings.origin("type") }
+    }
+}
 
 impl Typed<'_> {
     /// Whether all interceptors of a source can be built. One that cannot takes the source with it, as in Flume:
@@ -30,7 +52,8 @@ impl Typed<'_> {
                 good = false;
                 continue;
             };
-            let built = self.nested(ComponentKind::Interceptor, type_text, &settings, &["type"]);
+            let built =
+                self.nested(&Nested::new(ComponentKind::Interceptor, type_text, &settings, &["type"]));
             good &= built && self.extractors(type_text, &settings);
         }
         self.report_unlisted(source, "interceptors", &names);
@@ -77,8 +100,12 @@ impl Typed<'_> {
         let mut good = true;
         for name in &names {
             let settings = interceptor.below(&format!("serializers.{name}."));
-            good &=
-                self.nested(kind, settings.text("type").unwrap_or("default"), &settings, &["type", "name"]);
+            good &= self.nested(&Nested::new(
+                kind,
+                settings.text("type").unwrap_or("default"),
+                &settings,
+                &["type", "name"],
+            ));
         }
         self.report_unlisted(interceptor, "serializers", &names);
         good
@@ -91,7 +118,7 @@ impl Typed<'_> {
             return true;
         }
         let type_text = settings.text("type").unwrap_or("replicating");
-        let good = self.nested(ComponentKind::Selector, type_text, &settings, &["type"]);
+        let good = self.nested(&Nested::new(ComponentKind::Selector, type_text, &settings, &["type"]));
         let mut known_channels = true;
         for (key, setting) in settings.iter() {
             let names_channels = key == "default"
@@ -137,41 +164,26 @@ impl Typed<'_> {
             else {
                 continue;
             };
+            let type_at = sink.settings.origin(option);
             let settings = sink.settings.below(&format!("{option}."));
-            good &= self.nested_at(kind, type_text, &settings, &[], &sink.settings.origin(option));
+            good &= self.nested(&Nested { kind, type_text, settings: &settings, common: &[], type_at });
         }
         good
     }
 
-    pub(super) fn nested(
-        &mut self,
-        kind: ComponentKind,
-        type_text: &str,
-        settings: &Settings,
-        common: &[&str],
-    ) -> bool {
-        self.nested_at(kind, type_text, settings, common, &settings.origin("type"))
-    }
-
-    fn nested_at(
-        &mut self,
-        kind: ComponentKind,
-        type_text: &str,
-        settings: &Settings,
-        common: &[&str],
-        type_at: &crate::diagnostic::Origin,
-    ) -> bool {
+    /// Whether a nested type can be built.
+    pub(super) fn nested(&mut self, nested: &Nested<'_>) -> bool {
+        let Nested { kind, type_text, settings, common, type_at } = nested;
         if settings.is_unknown("type") {
             return true;
         }
-        match known::resolve(kind, type_text, self.catalog) {
-            Resolution::Ready(name) => match self.catalog.find(kind, name).copied() {
+        match known::resolve(*kind, type_text, self.catalog) {
+            Resolution::Ready(name) => match self.catalog.find(*kind, name).copied() {
                 Some(spec) => self.run_check(&spec, settings, common),
                 None => true,
             },
             Resolution::Planned | Resolution::Unknown => {
-                let finding = known::explain_unready(kind, type_text, self.catalog);
-                debug_assert_eq!(finding.severity, Severity::Error);
+                let finding = known::explain_unready(*kind, type_text, self.catalog);
                 self.diagnostics.push(finding.at(type_at).on(settings.path()));
                 false
             }
