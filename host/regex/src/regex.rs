@@ -64,7 +64,8 @@ impl JavaRegex {
         })?;
         let (linear, engine) = match Linear::build(&node) {
             Ok(linear) => {
-                let engine = linear.spans.map_or_else(|why| Engine::Backtracking { why }, |()| Engine::Linear);
+                let engine =
+                    linear.spans.map_or_else(|why| Engine::Backtracking { why }, |()| Engine::Linear);
                 (Some(linear), engine)
             }
             Err(_) if exact.is_linear() => (None, Engine::Linear),
@@ -105,7 +106,8 @@ impl JavaRegex {
         if let Some(linear) = &self.inner.linear {
             match fit(linear, text) {
                 Fit::Exact => return Ok(linear.is_match(text)),
-                Fit::Tail(cut) => return Ok(linear.is_match(text) || linear.is_match(&text[..cut])),
+                // The shorter one first: a `$` mostly stands for the place before the terminator.
+                Fit::Tail(cut) => return Ok(linear.is_match(&text[..cut]) || linear.is_match(text)),
                 Fit::No => {}
             }
         }
@@ -126,7 +128,7 @@ impl JavaRegex {
 
     /// Finds the first match in the body and its groups. Nothing is allocated on the fast path once
     /// `groups` has served a pattern with as many groups.
-    pub fn captures<'t>(&self, body: &'t [u8], groups: &mut Groups) -> Result<bool, MatchError> {
+    pub fn captures(&self, body: &[u8], groups: &mut Groups) -> Result<bool, MatchError> {
         groups.decoded = match text::decode(body) {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(decoded) => Some(decoded),
@@ -142,13 +144,27 @@ impl JavaRegex {
     /// Replaces every match: `Matcher.replaceAll`. Appends the result to `out` and returns how many
     /// matches there were. With no match (or an error) nothing is appended, so that the caller keeps
     /// the body it has, invalid bytes included.
-    pub fn replace_all(&self, body: &[u8], with: &Replacement, out: &mut Vec<u8>) -> Result<usize, MatchError> {
+    pub fn replace_all(
+        &self,
+        body: &[u8],
+        with: &Replacement,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, MatchError> {
         let before = out.len();
         let text = &*text::decode(body);
         let replaced = match &self.inner.linear {
-            Some(linear) if linear.spans.is_ok() && with.literal().is_some() && matches!(fit(linear, text), Fit::Exact) => {
+            Some(linear)
+                if linear.spans.is_ok()
+                    && with.literal().is_some()
+                    && matches!(fit(linear, text), Fit::Exact) =>
+            {
                 let next = |from, _| Ok(linear.span(text, from));
-                replace_each(text, next, |_, out| out.extend_from_slice(with.literal().unwrap_or_default()), out)
+                replace_each(
+                    text,
+                    next,
+                    |_, out| out.extend_from_slice(with.literal().unwrap_or_default()),
+                    out,
+                )
             }
             _ => REPLACE_GROUPS.with_borrow_mut(|groups| self.replace_with_groups(text, with, groups, out)),
         };
@@ -271,7 +287,8 @@ fn replace_each(
         append(text, out);
         count += 1;
         copied = end;
-        from = if begin == end { end + text::char_at(text, end).map_or(1, |(_, length)| length) } else { end };
+        from =
+            if begin == end { end + text::char_at(text, end).map_or(1, |(_, length)| length) } else { end };
     }
     if count > 0 {
         out.extend_from_slice(&text[copied..]);

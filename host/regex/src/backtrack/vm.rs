@@ -32,14 +32,34 @@ pub(crate) struct Search<'t> {
 /// What to do when the way taken fails.
 #[derive(Clone, Copy)]
 enum Frame {
-    Branch { pc: usize, at: usize },
+    Branch {
+        pc: usize,
+        at: usize,
+    },
     /// Give one character back, down to `min_at`.
-    RunShorter { next: usize, min_at: usize, at: usize },
+    RunShorter {
+        next: usize,
+        min_at: usize,
+        at: usize,
+    },
     /// Take one character more.
-    RunLonger { pc: usize, at: usize, taken: u32 },
-    Slot { index: usize, old: usize },
-    Local { index: usize, old: usize },
-    Count { index: usize, old: u32 },
+    RunLonger {
+        pc: usize,
+        at: usize,
+        taken: u32,
+    },
+    Slot {
+        index: usize,
+        old: usize,
+    },
+    Local {
+        index: usize,
+        old: usize,
+    },
+    Count {
+        index: usize,
+        old: u32,
+    },
     /// Forget the latest of the late values.
     Late,
 }
@@ -63,7 +83,11 @@ pub(super) struct Vm<'p, 't> {
 }
 
 /// Looks for the first match and fills `slots` (begin and end of each group) with it.
-pub(crate) fn run(program: &Program, search: &Search<'_>, slots: &mut Vec<usize>) -> Result<bool, MatchError> {
+pub(crate) fn run(
+    program: &Program,
+    search: &Search<'_>,
+    slots: &mut Vec<usize>,
+) -> Result<bool, MatchError> {
     slots.clear();
     slots.resize(2 * (program.groups + 1), NO_POSITION);
     let mut vm = Vm::new(program, search, std::mem::take(slots));
@@ -167,7 +191,9 @@ impl<'p, 't> Vm<'p, 't> {
                 Some((c, length)) if class.contains(c) => Some((pc + 1, at + length)),
                 _ => None,
             },
-            Inst::Run { class, min, max, kind } => self.character_run(class, (*min, *max), *kind, (pc, at))?,
+            Inst::Run { class, min, max, kind } => {
+                self.character_run(class, (*min, *max), *kind, (pc, at))?
+            }
             Inst::Split(first, second) => {
                 if self.seen(pc, at) {
                     return Ok(None);
@@ -206,7 +232,9 @@ impl<'p, 't> Vm<'p, 't> {
                 };
                 (found != *negated).then_some((*next, at))
             }
-            Inst::Backref(group, fold) => backref::end(text, self.group(*group), at, *fold).map(|end| (pc + 1, end)),
+            Inst::Backref(group, fold) => {
+                backref::end(text, self.group(*group), at, *fold).map(|end| (pc + 1, end))
+            }
             Inst::Assert(assert) => self.holds(*assert, at).then_some((pc + 1, at)),
             Inst::LineEnding => self.line_ending(pc, at),
             Inst::Match | Inst::SubMatch | Inst::BehindMatch => None,
