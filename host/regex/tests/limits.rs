@@ -71,8 +71,10 @@ fn a_megabyte_is_read_by_a_look_ahead() {
 fn the_engine_says_why_it_backtracks() {
     assert_eq!(regex("^[0-9]{10} .*x$").engine(), Engine::Linear);
     assert_eq!(regex("(?m)^\\w+\\b").engine(), Engine::Linear);
+    // The exact engine is linear too when nothing needs counters or runs of their own.
+    assert_eq!(regex("\\d++[^\"]*+x").engine(), Engine::Linear);
     for (pattern, word) in
-        [("a(?=b)", "looks"), ("(a)\\1", "back-reference"), ("a++", "possessive"), ("(?>a)", "atomic")]
+        [("a(?=b)", "looks"), ("(a)\\1", "back-reference"), ("(?:ab)++", "possessive"), ("(?>a)", "atomic")]
     {
         let Engine::Backtracking { why } = regex(pattern).engine() else { panic!("{pattern} is linear") };
         assert!(why.contains(word), "{why}");

@@ -1,6 +1,6 @@
 //! Runs a program over a text that is valid UTF-8.
 
-use super::program::{Atoms, Class, Inst, Loop, Program};
+use super::program::{Class, Inst, Program};
 use crate::ast::{Assert, Behind, Kind};
 use crate::error::MatchError;
 use crate::text::{char_at, char_before};
@@ -31,7 +31,7 @@ pub(crate) struct Search<'t> {
 
 /// What to do when the way taken fails.
 #[derive(Clone, Copy)]
-enum Frame {
+pub(super) enum Frame {
     Branch {
         pc: usize,
         at: usize,
@@ -68,11 +68,11 @@ enum Frame {
 pub(super) struct Vm<'p, 't> {
     program: &'p Program,
     pub(super) text: &'t [u8],
-    pub(super) slots: Vec<usize>,
-    pub(super) last_end: usize,
-    locals: Vec<usize>,
-    counts: Vec<u32>,
-    stack: Vec<Frame>,
+    slots: Vec<usize>,
+    last_end: usize,
+    pub(super) locals: Vec<usize>,
+    pub(super) counts: Vec<u32>,
+    pub(super) stack: Vec<Frame>,
     /// Values that groups get when the run they belong to has matched, the last one first.
     late: Vec<(usize, usize, usize)>,
     behind_to: usize,
@@ -97,7 +97,7 @@ pub(crate) fn run(
 }
 
 /// The length that Java counts.
-fn utf16_length(text: &[u8]) -> usize {
+pub(super) fn utf16_length(text: &[u8]) -> usize {
     text.iter().map(|&byte| usize::from(byte & 0xC0 != 0x80) + usize::from(byte >= 0xF0)).sum()
 }
 
@@ -159,7 +159,7 @@ impl<'p, 't> Vm<'p, 't> {
 
     /// Runs from `pc` at `at` until a match, which it returns the end of. What it pushed stays on
     /// the stack only while it runs.
-    fn run(&mut self, mut pc: usize, mut at: usize) -> Result<Option<usize>, MatchError> {
+    pub(super) fn run(&mut self, mut pc: usize, mut at: usize) -> Result<Option<usize>, MatchError> {
         let (base, late_base) = (self.stack.len(), self.late.len());
         let program = self.program;
         loop {
@@ -248,7 +248,7 @@ impl<'p, 't> Vm<'p, 't> {
         }
     }
 
-    fn group(&self, group: usize) -> Option<(usize, usize)> {
+    pub(super) fn group(&self, group: usize) -> Option<(usize, usize)> {
         match (self.slots.get(2 * group), self.slots.get(2 * group + 1)) {
             (Some(&begin), Some(&end)) if begin != NO_POSITION => Some((begin, end)),
             _ => None,
@@ -385,120 +385,15 @@ impl<'p, 't> Vm<'p, 't> {
         self.stack.push(Frame::Local { index, old });
     }
 
-    fn set_count(&mut self, index: usize, value: u32) {
+    pub(super) fn set_count(&mut self, index: usize, value: u32) {
         let old = std::mem::replace(&mut self.counts[index], value);
         self.stack.push(Frame::Count { index, old });
     }
 
-    fn set_group(&mut self, group: usize, begin: usize, end: usize) {
+    pub(super) fn set_group(&mut self, group: usize, begin: usize, end: usize) {
         for (index, value) in [(2 * group, begin), (2 * group + 1, end)] {
             let old = std::mem::replace(&mut self.slots[index], value);
             self.stack.push(Frame::Slot { index, old });
-        }
-    }
-
-    fn loop_init(&mut self, count: usize, turns: &Loop, (pc, at): (usize, usize)) -> (usize, usize) {
-        if turns.min == 0 && turns.lazy {
-            self.set_count(count, 0);
-            self.stack.push(Frame::Branch { pc: pc + 1, at });
-            return (turns.exit, at);
-        }
-        if turns.max == 0 {
-            return (turns.exit, at);
-        }
-        if turns.min == 0 {
-            self.stack.push(Frame::Branch { pc: turns.exit, at });
-        }
-        self.set_count(count, 1);
-        (turns.body, at)
-    }
-
-    /// After a turn: another one, or what follows. An empty turn is always the last.
-    fn loop_next(&mut self, count: usize, turns: &Loop, at: usize) -> (usize, usize) {
-        let done = self.counts[count];
-        if at <= self.locals[turns.local] {
-            return (turns.exit, at);
-        }
-        if done < turns.min {
-            self.set_count(count, done + 1);
-            return (turns.body, at);
-        }
-        if turns.lazy {
-            // The turn instruction stands right before the body.
-            self.stack.push(Frame::Branch { pc: turns.body - 1, at });
-            return (turns.exit, at);
-        }
-        if done >= turns.max {
-            return (turns.exit, at);
-        }
-        self.stack.push(Frame::Branch { pc: turns.exit, at });
-        self.set_count(count, done.saturating_add(1));
-        (turns.body, at)
-    }
-
-    fn loop_turn(&mut self, count: usize, turns: &Loop, at: usize) -> Option<(usize, usize)> {
-        let done = self.counts[count];
-        if done >= turns.max {
-            return None;
-        }
-        self.set_count(count, done.saturating_add(1));
-        Some((turns.body, at))
-    }
-
-    fn atoms_next(&mut self, atoms: &Atoms, at: usize) -> Result<Option<(usize, usize)>, MatchError> {
-        let done = self.counts[atoms.count];
-        if done < atoms.min {
-            let Some(end) = self.run(atoms.body, at)? else { return Ok(None) };
-            // An empty turn would only repeat itself: all that are due are done with it.
-            let count = if end == at { atoms.min } else { done + 1 };
-            self.set_turn(atoms, count, at, end);
-            return Ok(Some((atoms.again, end)));
-        }
-        if atoms.kind == Kind::Lazy {
-            self.stack.push(Frame::Branch { pc: atoms.again + 1, at });
-            return Ok(Some((atoms.exit, at)));
-        }
-        let leave = if done > atoms.min { atoms.leave } else { atoms.exit };
-        if done >= atoms.max {
-            return Ok(Some((leave, at)));
-        }
-        match self.run(atoms.body, at)? {
-            Some(end) if end > at => {
-                if atoms.kind == Kind::Greedy {
-                    // Java goes back turn by turn only among turns of the same length.
-                    let same = self.turn_length(atoms) == Some(utf16_length(&self.text[at..end]));
-                    self.stack.push(Frame::Branch { pc: if same { leave } else { atoms.exit }, at });
-                }
-                self.set_turn(atoms, done.saturating_add(1), at, end);
-                Ok(Some((atoms.again, end)))
-            }
-            _ => Ok(Some((leave, at))),
-        }
-    }
-
-    fn turn_length(&self, atoms: &Atoms) -> Option<usize> {
-        let (begin, end) = self.group(atoms.group?)?;
-        self.text.get(begin..end).map(utf16_length)
-    }
-
-    fn atoms_turn(&mut self, atoms: &Atoms, at: usize) -> Result<Option<(usize, usize)>, MatchError> {
-        let done = self.counts[atoms.count];
-        if done >= atoms.max {
-            return Ok(None);
-        }
-        match self.run(atoms.body, at)? {
-            Some(end) if end > at => {
-                self.set_turn(atoms, done.saturating_add(1), at, end);
-                Ok(Some((atoms.again, end)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn set_turn(&mut self, atoms: &Atoms, count: u32, begin: usize, end: usize) {
-        self.set_count(atoms.count, count);
-        if let Some(group) = atoms.group {
-            self.set_group(group, begin, end);
         }
     }
 }
