@@ -79,6 +79,9 @@ pub(super) struct Vm<'p, 't> {
     whole: bool,
     steps: u64,
     steps_max: u64,
+    /// Bits of `visited`; 0 if failed places may not, or need not, be remembered.
+    memo_bits: usize,
+    /// Failed places, one bit for each; empty until it pays.
     visited: Vec<u64>,
 }
 
@@ -120,7 +123,8 @@ impl<'p, 't> Vm<'p, 't> {
             steps: 0,
             // With the memo, the work is bounded by its size already.
             steps_max: if memo { u64::MAX } else { STEPS_BASE + STEPS_PER_BYTE * length },
-            visited: vec![0; if memo { memo_bits / 64 + 1 } else { 0 }],
+            memo_bits: if memo { memo_bits } else { 0 },
+            visited: Vec::new(),
         }
     }
 
@@ -151,6 +155,10 @@ impl<'p, 't> Vm<'p, 't> {
 
     fn step(&mut self, count: u64) -> Result<(), MatchError> {
         self.steps += count;
+        // To clear the memo costs as much as so many steps: most matches are found before.
+        if self.visited.is_empty() && self.memo_bits > 0 && self.steps > (self.memo_bits / 64 + 1000) as u64 {
+            self.visited = vec![0; self.memo_bits / 64 + 1];
+        }
         if self.steps > self.steps_max {
             return Err(MatchError::TooComplex { steps: self.steps_max, text_bytes: self.text.len() });
         }
