@@ -46,6 +46,7 @@ struct Inner {
 }
 
 /// How the linear program serves a text.
+#[derive(Clone, Copy)]
 enum Fit {
     Exact,
     /// `$` holds at the end and at this place: the text is searched with and without its terminator.
@@ -134,9 +135,9 @@ impl JavaRegex {
             std::borrow::Cow::Owned(decoded) => Some(decoded),
         };
         let Some(decoded) = groups.decoded.take() else {
-            return self.next_match(body, 0, 0, groups);
+            return self.next_match(body, self.spans_fit(body), (0, 0), groups);
         };
-        let found = self.next_match(&decoded, 0, 0, groups);
+        let found = self.next_match(&decoded, self.spans_fit(&decoded), (0, 0), groups);
         groups.decoded = Some(decoded);
         found
     }
@@ -182,36 +183,44 @@ impl JavaRegex {
         out: &mut Vec<u8>,
     ) -> Result<usize, MatchError> {
         groups.decoded = None;
+        // Once for all matches: the check may read the whole text.
+        let fit = self.spans_fit(text);
         let groups = RefCell::new(groups);
         let next = |from, last_end| {
             let mut groups = groups.borrow_mut();
-            let found = self.next_match(text, from, last_end, &mut groups)?;
+            let found = self.next_match(text, fit, (from, last_end), &mut groups)?;
             Ok(groups.span(0).filter(|_| found).map(|span| (span.start, span.end)))
         };
         replace_each(text, next, |text, out| with.expand(text, &groups.borrow(), out), out)
+    }
+
+    /// How the linear program serves a text when spans are asked for.
+    fn spans_fit(&self, text: &[u8]) -> Fit {
+        match &self.inner.linear {
+            Some(linear) if linear.spans.is_ok() => fit(linear, text),
+            _ => Fit::No,
+        }
     }
 
     /// The first match from `from` on, into `groups`.
     fn next_match(
         &self,
         text: &[u8],
-        from: usize,
-        last_end: usize,
+        fit: Fit,
+        (from, last_end): (usize, usize),
         groups: &mut Groups,
     ) -> Result<bool, MatchError> {
         let slots = 2 * (self.group_count() + 1);
         groups.slots.resize(slots, None);
-        if let Some(linear) = self.inner.linear.as_ref().filter(|linear| linear.spans.is_ok()) {
-            match fit(linear, text) {
-                Fit::Exact => return Ok(linear.captures(text, from, &mut groups.slots)),
-                Fit::Tail(cut) => {
-                    groups.other.resize(slots, None);
-                    if let Some(found) = match_with_and_without_tail(linear, text, from, cut, groups) {
-                        return Ok(found);
-                    }
+        match (fit, &self.inner.linear) {
+            (Fit::Exact, Some(linear)) => return Ok(linear.captures(text, from, &mut groups.slots)),
+            (Fit::Tail(cut), Some(linear)) => {
+                groups.other.resize(slots, None);
+                if let Some(found) = match_with_and_without_tail(linear, text, from, cut, groups) {
+                    return Ok(found);
                 }
-                Fit::No => {}
             }
+            _ => {}
         }
         let mut scratch = std::mem::take(&mut groups.scratch);
         let found = self.run_exact(text, from, last_end, &mut scratch, false);

@@ -21,7 +21,10 @@ fn every_property_holds_for_the_same_characters_as_in_java() {
     let mut wrong = Vec::new();
     for line in ANSWERS.lines() {
         let pattern = line.split('\t').next().unwrap();
-        let regex = JavaRegex::new(pattern).unwrap();
+        // A run at a time is quicker, and leaves the same; but not so with what looks around.
+        let looks = pattern.contains("\\b") || pattern.contains("\\B");
+        let runs = if looks { pattern.to_owned() } else { format!("(?:{pattern})+") };
+        let regex = JavaRegex::new(&runs).unwrap();
         let with = Replacement::new("", &regex).unwrap();
         let mut left = Vec::new();
         let replaced = regex.replace_all(all.as_bytes(), &with, &mut left).unwrap();
