@@ -1,4 +1,5 @@
 //! What a pattern costs per event.
+#![allow(clippy::unwrap_used)] // Helpers of tests, which clippy does not see as tests.
 
 use divan::{Bencher, black_box};
 use flumen_regex::date::DatePattern;

@@ -60,24 +60,28 @@ fn is_word(c: u32, unicode: bool) -> bool {
 }
 
 fn word_before(text: &[u8], at: usize, unicode: bool) -> bool {
-    char_before(text, at).is_some_and(|(c, _)| is_word(c, unicode) || mark_on_base(text, c, at))
+    // Java looks for the base of a mark from the last UTF-16 unit on, so a pair is no mark there.
+    char_before(text, at).is_some_and(|(c, length)| {
+        is_word(c, unicode) || (c <= 0xFFFF && is_mark(c) && has_base(text, at - length))
+    })
 }
 
 fn word_after(text: &[u8], at: usize, unicode: bool) -> bool {
-    char_at(text, at).is_some_and(|(c, length)| is_word(c, unicode) || mark_on_base(text, c, at + length))
+    char_at(text, at).is_some_and(|(c, _)| is_word(c, unicode) || (is_mark(c) && has_base(text, at)))
 }
 
-/// Whether `c`, which ends at `end`, is a non-spacing mark on a letter or digit.
-fn mark_on_base(text: &[u8], c: u32, end: usize) -> bool {
-    if c < 0x80 || !NON_SPACING_MARK.contains(c) {
-        return false;
-    }
-    let mut at = end;
-    while let Some((c, length)) = char_before(text, at) {
+fn is_mark(c: u32) -> bool {
+    c >= 0x80 && NON_SPACING_MARK.contains(c)
+}
+
+/// Whether the mark at `at` stands on a letter or digit, over other marks; surrogate pairs are
+/// neither to Java.
+fn has_base(text: &[u8], mut at: usize) -> bool {
+    while let Some((c, length)) = char_before(text, at).filter(|&(c, _)| c <= 0xFFFF) {
         if LETTER_OR_DIGIT.contains(c) {
             return true;
         }
-        if !NON_SPACING_MARK.contains(c) {
+        if !is_mark(c) {
             return false;
         }
         at -= length;

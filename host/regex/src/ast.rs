@@ -213,7 +213,8 @@ impl Study {
 
     fn multiply(&mut self, repeat: &Repeat) {
         let body = repeat.study;
-        let times = |length: i32, count: u32, before: i32| length.wrapping_mul(count as i32).wrapping_add(before);
+        let times =
+            |length: i32, count: u32, before: i32| length.wrapping_mul(count as i32).wrapping_add(before);
         let min = times(body.min, repeat.min, self.min);
         self.min = if min < self.min { 0xFFF_FFFF } else { min };
         if self.max_valid && body.max_valid {

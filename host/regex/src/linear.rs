@@ -137,7 +137,8 @@ impl Builder {
             return Err("it has a possessive quantifier");
         }
         let bare_line_ending = matches!(repeat.body, Node::LineEnding);
-        let atoms = repeat.shape() == Shape::Atoms && repeat.body.any(&|node| matches!(node, Node::LineEnding));
+        let atoms =
+            repeat.shape() == Shape::Atoms && repeat.body.any(&|node| matches!(node, Node::LineEnding));
         if bare_line_ending || atoms {
             return Err("it repeats \\R, which never gives a line feed back");
         }

@@ -138,7 +138,8 @@ fn unicode_property(name: &str, mode: Mode) -> Option<CharSet> {
 }
 
 fn noncharacter() -> CharSet {
-    let ends: Vec<(u32, u32)> = (0..=0x10).map(|plane| (plane * 0x1_0000 + 0xFFFE, plane * 0x1_0000 + 0xFFFF)).collect();
+    let ends: Vec<(u32, u32)> =
+        (0..=0x10).map(|plane| (plane * 0x1_0000 + 0xFFFE, plane * 0x1_0000 + 0xFFFF)).collect();
     CharSet::of(&ends).union(&CharSet::range(0xFDD0, 0xFDEF))
 }
 

@@ -46,6 +46,7 @@ struct Inner {
 }
 
 /// How the linear program serves a text.
+#[derive(Clone, Copy)]
 enum Fit {
     Exact,
     /// `$` holds at the end and at this place: the text is searched with and without its terminator.
@@ -64,7 +65,8 @@ impl JavaRegex {
         })?;
         let (linear, engine) = match Linear::build(&node) {
             Ok(linear) => {
-                let engine = linear.spans.map_or_else(|why| Engine::Backtracking { why }, |()| Engine::Linear);
+                let engine =
+                    linear.spans.map_or_else(|why| Engine::Backtracking { why }, |()| Engine::Linear);
                 (Some(linear), engine)
             }
             Err(_) if exact.is_linear() => (None, Engine::Linear),
@@ -105,7 +107,8 @@ impl JavaRegex {
         if let Some(linear) = &self.inner.linear {
             match fit(linear, text) {
                 Fit::Exact => return Ok(linear.is_match(text)),
-                Fit::Tail(cut) => return Ok(linear.is_match(text) || linear.is_match(&text[..cut])),
+                // The shorter one first: a `$` mostly stands for the place before the terminator.
+                Fit::Tail(cut) => return Ok(linear.is_match(&text[..cut]) || linear.is_match(text)),
                 Fit::No => {}
             }
         }
@@ -126,15 +129,15 @@ impl JavaRegex {
 
     /// Finds the first match in the body and its groups. Nothing is allocated on the fast path once
     /// `groups` has served a pattern with as many groups.
-    pub fn captures<'t>(&self, body: &'t [u8], groups: &mut Groups) -> Result<bool, MatchError> {
+    pub fn captures(&self, body: &[u8], groups: &mut Groups) -> Result<bool, MatchError> {
         groups.decoded = match text::decode(body) {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(decoded) => Some(decoded),
         };
         let Some(decoded) = groups.decoded.take() else {
-            return self.next_match(body, 0, 0, groups);
+            return self.next_match(body, self.spans_fit(body), (0, 0), groups);
         };
-        let found = self.next_match(&decoded, 0, 0, groups);
+        let found = self.next_match(&decoded, self.spans_fit(&decoded), (0, 0), groups);
         groups.decoded = Some(decoded);
         found
     }
@@ -142,13 +145,27 @@ impl JavaRegex {
     /// Replaces every match: `Matcher.replaceAll`. Appends the result to `out` and returns how many
     /// matches there were. With no match (or an error) nothing is appended, so that the caller keeps
     /// the body it has, invalid bytes included.
-    pub fn replace_all(&self, body: &[u8], with: &Replacement, out: &mut Vec<u8>) -> Result<usize, MatchError> {
+    pub fn replace_all(
+        &self,
+        body: &[u8],
+        with: &Replacement,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, MatchError> {
         let before = out.len();
         let text = &*text::decode(body);
         let replaced = match &self.inner.linear {
-            Some(linear) if linear.spans.is_ok() && with.literal().is_some() && matches!(fit(linear, text), Fit::Exact) => {
+            Some(linear)
+                if linear.spans.is_ok()
+                    && with.literal().is_some()
+                    && matches!(fit(linear, text), Fit::Exact) =>
+            {
                 let next = |from, _| Ok(linear.span(text, from));
-                replace_each(text, next, |_, out| out.extend_from_slice(with.literal().unwrap_or_default()), out)
+                replace_each(
+                    text,
+                    next,
+                    |_, out| out.extend_from_slice(with.literal().unwrap_or_default()),
+                    out,
+                )
             }
             _ => REPLACE_GROUPS.with_borrow_mut(|groups| self.replace_with_groups(text, with, groups, out)),
         };
@@ -166,36 +183,44 @@ impl JavaRegex {
         out: &mut Vec<u8>,
     ) -> Result<usize, MatchError> {
         groups.decoded = None;
+        // Once for all matches: the check may read the whole text.
+        let fit = self.spans_fit(text);
         let groups = RefCell::new(groups);
         let next = |from, last_end| {
             let mut groups = groups.borrow_mut();
-            let found = self.next_match(text, from, last_end, &mut groups)?;
+            let found = self.next_match(text, fit, (from, last_end), &mut groups)?;
             Ok(groups.span(0).filter(|_| found).map(|span| (span.start, span.end)))
         };
         replace_each(text, next, |text, out| with.expand(text, &groups.borrow(), out), out)
+    }
+
+    /// How the linear program serves a text when spans are asked for.
+    fn spans_fit(&self, text: &[u8]) -> Fit {
+        match &self.inner.linear {
+            Some(linear) if linear.spans.is_ok() => fit(linear, text),
+            _ => Fit::No,
+        }
     }
 
     /// The first match from `from` on, into `groups`.
     fn next_match(
         &self,
         text: &[u8],
-        from: usize,
-        last_end: usize,
+        fit: Fit,
+        (from, last_end): (usize, usize),
         groups: &mut Groups,
     ) -> Result<bool, MatchError> {
         let slots = 2 * (self.group_count() + 1);
         groups.slots.resize(slots, None);
-        if let Some(linear) = self.inner.linear.as_ref().filter(|linear| linear.spans.is_ok()) {
-            match fit(linear, text) {
-                Fit::Exact => return Ok(linear.captures(text, from, &mut groups.slots)),
-                Fit::Tail(cut) => {
-                    groups.other.resize(slots, None);
-                    if let Some(found) = match_with_and_without_tail(linear, text, from, cut, groups) {
-                        return Ok(found);
-                    }
+        match (fit, &self.inner.linear) {
+            (Fit::Exact, Some(linear)) => return Ok(linear.captures(text, from, &mut groups.slots)),
+            (Fit::Tail(cut), Some(linear)) => {
+                groups.other.resize(slots, None);
+                if let Some(found) = match_with_and_without_tail(linear, text, from, cut, groups) {
+                    return Ok(found);
                 }
-                Fit::No => {}
             }
+            _ => {}
         }
         let mut scratch = std::mem::take(&mut groups.scratch);
         let found = self.run_exact(text, from, last_end, &mut scratch, false);
@@ -271,7 +296,8 @@ fn replace_each(
         append(text, out);
         count += 1;
         copied = end;
-        from = if begin == end { end + text::char_at(text, end).map_or(1, |(_, length)| length) } else { end };
+        from =
+            if begin == end { end + text::char_at(text, end).map_or(1, |(_, length)| length) } else { end };
     }
     if count > 0 {
         out.extend_from_slice(&text[copied..]);

@@ -133,7 +133,8 @@ impl Reader<'_> {
         if name.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(self.error(format!("capturing group name {{{name}}} starts with digit character")));
         }
-        let group = regex.group_by_name(name).ok_or_else(|| self.error(format!("No group with name {{{name}}}")))?;
+        let group =
+            regex.group_by_name(name).ok_or_else(|| self.error(format!("No group with name {{{name}}}")))?;
         self.take();
         Ok(group)
     }

@@ -52,7 +52,11 @@ pub(crate) fn has_terminator(text: &[u8]) -> bool {
 
 /// The text as `new String(bytes, UTF_8)` has it, in UTF-8 again.
 pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if simdutf8::basic::from_utf8(bytes).is_ok() { Cow::Borrowed(bytes) } else { Cow::Owned(replace_malformed(bytes)) }
+    if simdutf8::basic::from_utf8(bytes).is_ok() {
+        Cow::Borrowed(bytes)
+    } else {
+        Cow::Owned(replace_malformed(bytes))
+    }
 }
 
 /// Java's replacement: like the web's, but an encoded surrogate is one malformed sequence, and so

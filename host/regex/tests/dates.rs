@@ -1,4 +1,5 @@
 //! Every answer that Joda-Time gave is given here too.
+#![allow(clippy::unwrap_used)] // Helpers of tests, which clippy does not see as tests.
 
 mod support;
 
@@ -32,7 +33,8 @@ fn all_stored_answers_of_joda_are_ours() {
 fn a_real_joda_still_gives_the_stored_answers() {
     let Some(jar) = std::env::var("FLUMEN_JODA_JAR").ok().filter(|_| java_wanted()) else { return };
     // Years of two digits pivot around the current year, so those lines are left to the stored ones.
-    let fixed: Vec<&str> = ANSWERS.lines().filter(|line| !line.contains("yy/") && !line.contains("\tyy\t")).collect();
+    let fixed: Vec<&str> =
+        ANSWERS.lines().filter(|line| !line.contains("yy/") && !line.contains("\tyy\t")).collect();
     let questions: String =
         fixed.iter().map(|line| line.rsplit_once('\t').unwrap().0.to_owned() + "\n").collect();
     let answers = ask_java("Dates", &["-cp", &jar], questions);

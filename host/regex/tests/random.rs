@@ -1,4 +1,5 @@
 //! Random patterns: nothing panics, nothing hangs, both engines agree, and so does a real Java.
+#![allow(clippy::unwrap_used)] // Helpers of tests, which clippy does not see as tests.
 
 mod support;
 
@@ -16,7 +17,8 @@ fn simple_pattern() -> impl Strategy<Value = String> {
             .prop_map(str::to_owned),
         1 => prop::sample::select(vec!["^", "$", "\\b", "\\B", "\\z", "\\Z", "\\R", "(?m:^)", "(?m:$)"]).prop_map(str::to_owned),
     ];
-    let quantifier = || prop::sample::select(vec!["", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,2}?"]);
+    let quantifier =
+        || prop::sample::select(vec!["", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,2}?"]);
     atom.prop_recursive(4, 24, 4, move |inner| {
         prop_oneof![
             3 => prop::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),
@@ -41,7 +43,9 @@ fn any_pattern() -> impl Strategy<Value = String> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let c = prop::sample::select(vec!["a", "a", "b", "c", "A", "é", " ", "1", "\n", "\r\n", "\r", "\u{85}", "\u{301}"]);
+    let c = prop::sample::select(vec![
+        "a", "a", "b", "c", "A", "é", " ", "1", "\n", "\r\n", "\r", "\u{85}", "\u{301}",
+    ]);
     prop::collection::vec(c, 0..9).prop_map(|parts| parts.concat())
 }
 
@@ -87,7 +91,8 @@ fn a_real_java_gives_the_same_answers_to_random_patterns() {
     if !java_wanted() {
         return;
     }
-    let cases = std::env::var("FLUMEN_JAVA_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000);
+    let cases =
+        std::env::var("FLUMEN_JAVA_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000);
     let mut runner = proptest::test_runner::TestRunner::default();
     let metacharacters = "[ab0-9(){}\\[\\]\\\\|*+?^$.<>=!:&xQEpPkuc#, -]{0,12}";
     let patterns = prop_oneof![3 => any_pattern(), 1 => simple_pattern(), 1 => metacharacters];

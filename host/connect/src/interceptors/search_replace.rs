@@ -158,9 +158,13 @@ impl<'a> Rewritten<'a> {
             self.arena.push(b'\n');
         }
     }
-    fn finish(self) -> Batch {
+    fn finish(mut self) -> Batch {
         if self.spans.is_empty() {
             return self.batch.clone();
+        }
+        // What a growing vector set aside, or bodies that shrank left over, is not to be held as long as they.
+        if self.arena.capacity() / 2 > self.arena.len() {
+            self.arena.shrink_to_fit();
         }
         self.batch.with_bodies(Bytes::from(self.arena), self.spans)
     }

@@ -1,6 +1,7 @@
 //! The ledger under random configurations and random histories.
 
 use flumen_connect::Interceptor;
+use flumen_connect::ledger::get;
 use proptest::prelude::*;
 
 use super::world::{World, interceptor, numbers, run};
@@ -100,18 +101,33 @@ async fn deliver_until_stopped(world: &World, events: usize, seconds: u64) {
     world.outlet.give_up("source r1: stopped", events - progress);
 }
 
-async fn live_through(world: &mut World, steps: Vec<Step>) {
-    for step in steps {
-        match step {
-            Step::Deliver(events) => drop(world.outlet.deliver(numbers(0..events)).await),
-            Step::FromFront(events) => drop(world.outlet.deliver_from_front(&numbers(0..events)).await),
-            Step::Patiently(events, seconds) => deliver_until_stopped(world, events, seconds).await,
-            Step::Refuse(events) => world.outlet.refuse(events),
-            Step::Take(channel, max) => drop(world.take(channel, max).await),
-            Step::RolledBackTake(channel, max) => take_and_roll_back(world, channel, max).await,
+/// Does the step; says how many events the source must have received by it.
+async fn live(world: &mut World, step: Step) -> usize {
+    match step {
+        Step::Deliver(events) => {
+            let _stored_or_rejected = world.outlet.deliver(numbers(0..events)).await;
+            events
         }
-        // Not `assert_balanced`: what was given up was received, but neither accepted nor rejected.
-        world.assert_conserved();
+        Step::FromFront(events) => match world.outlet.deliver_from_front(&numbers(0..events)).await {
+            Ok(()) => events,
+            Err(rejected) => rejected.accepted + 1,
+        },
+        Step::Patiently(events, seconds) => {
+            deliver_until_stopped(world, events, seconds).await;
+            events
+        }
+        Step::Refuse(events) => {
+            world.outlet.refuse(events);
+            events
+        }
+        Step::Take(channel, max) => {
+            world.take(channel, max).await;
+            0
+        }
+        Step::RolledBackTake(channel, max) => {
+            take_and_roll_back(world, channel, max).await;
+            0
+        }
     }
 }
 
@@ -128,7 +144,13 @@ proptest! {
         let interceptors = names.into_iter().map(build).collect();
         run(async {
             let mut world = World::new(&capacities, (kind, &pairs), interceptors);
-            live_through(&mut world, steps).await;
+            let mut received = 0;
+            for step in steps {
+                received += live(&mut world, step).await as u64;
+                // Not `assert_balanced`: what was given up was received, but neither accepted nor rejected.
+                world.assert_conserved();
+                assert_eq!(get(&world.counters.received), received);
+            }
         });
     }
 }

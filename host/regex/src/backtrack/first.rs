@@ -40,10 +40,12 @@ fn collect(node: &Node, set: &mut CharSet) -> bool {
             false
         }
         Node::Concat(nodes) => nodes.iter().all(|node| collect(node, set)),
-        Node::Alt(nodes) => nodes.iter().fold(false, |open, node| collect(node, set) || open),
+        Node::Alt(nodes) => {
+            let open: Vec<bool> = nodes.iter().map(|node| collect(node, set)).collect();
+            open.contains(&true)
+        }
         Node::Group(_, body) | Node::Atomic(body) => collect(body, set),
         Node::Repeat(repeat) => {
-            // A negative minimum cannot be; zero turns let the next part come first.
             let open = collect(&repeat.body, set);
             open || repeat.min == 0
         }

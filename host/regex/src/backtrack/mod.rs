@@ -6,6 +6,7 @@
 //! stop at an empty turn, `$` before a final terminator) decide what an event's headers become.
 
 mod first;
+mod loops;
 mod program;
 mod vm;
 

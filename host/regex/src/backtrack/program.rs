@@ -23,28 +23,46 @@ pub(super) enum Inst {
     BehindMatch,
     Set(Arc<Class>),
     /// A run of one class.
-    Run { class: Arc<Class>, min: u32, max: u32, kind: Kind },
+    Run {
+        class: Arc<Class>,
+        min: u32,
+        max: u32,
+        kind: Kind,
+    },
     /// Prefers the first.
     Split(usize, usize),
     Jump(usize),
     /// Remembers where a group began.
     Head(usize),
     /// Sets group `group` from what `Head(local)` remembered to here.
-    Tail { local: usize, group: usize },
+    Tail {
+        local: usize,
+        group: usize,
+    },
     LoopInit(usize, Loop),
     LoopNext(usize, Loop),
     /// Begins a turn, if there may be one more.
     LoopTurn(usize, Loop),
-    AtomsInit { count: usize },
+    AtomsInit {
+        count: usize,
+    },
     AtomsNext(Atoms),
     /// A lazy turn, tried after all that follows has failed.
     AtomsTurn(Atoms),
     /// A greedy loop is left after more turns than it had to make. When everything after it has
     /// matched, Java sets the group once more, over what a later round of the loop put there.
-    AtomsLeave { group: usize },
+    AtomsLeave {
+        group: usize,
+    },
     /// A sub-run at `body`, then `next`.
-    Atomic { next: usize },
-    Look { negated: bool, behind: Option<Behind>, next: usize },
+    Atomic {
+        next: usize,
+    },
+    Look {
+        negated: bool,
+        behind: Option<Behind>,
+        next: usize,
+    },
     Backref(usize, Fold),
     Assert(Assert),
     LineEnding,
@@ -302,8 +320,14 @@ impl Compiler {
         }
         let next = self.push(Inst::Jump(0))?;
         let max = repeat.max.unwrap_or(u32::MAX);
-        let turns =
-            Loop { min: repeat.min, max, lazy: repeat.kind == Kind::Lazy, local, body: body_at, exit: next + 1 };
+        let turns = Loop {
+            min: repeat.min,
+            max,
+            lazy: repeat.kind == Kind::Lazy,
+            local,
+            body: body_at,
+            exit: next + 1,
+        };
         self.insts[init] = Inst::LoopInit(count, turns);
         self.insts[turn] = Inst::LoopTurn(count, turns);
         self.insts[next] = Inst::LoopNext(count, turns);

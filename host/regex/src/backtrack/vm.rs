@@ -1,6 +1,6 @@
 //! Runs a program over a text that is valid UTF-8.
 
-use super::program::{Atoms, Class, Inst, Loop, Program};
+use super::program::{Class, Inst, Program};
 use crate::ast::{Assert, Behind, Kind};
 use crate::error::MatchError;
 use crate::text::{char_at, char_before};
@@ -31,15 +31,35 @@ pub(crate) struct Search<'t> {
 
 /// What to do when the way taken fails.
 #[derive(Clone, Copy)]
-enum Frame {
-    Branch { pc: usize, at: usize },
+pub(super) enum Frame {
+    Branch {
+        pc: usize,
+        at: usize,
+    },
     /// Give one character back, down to `min_at`.
-    RunShorter { next: usize, min_at: usize, at: usize },
+    RunShorter {
+        next: usize,
+        min_at: usize,
+        at: usize,
+    },
     /// Take one character more.
-    RunLonger { pc: usize, at: usize, taken: u32 },
-    Slot { index: usize, old: usize },
-    Local { index: usize, old: usize },
-    Count { index: usize, old: u32 },
+    RunLonger {
+        pc: usize,
+        at: usize,
+        taken: u32,
+    },
+    Slot {
+        index: usize,
+        old: usize,
+    },
+    Local {
+        index: usize,
+        old: usize,
+    },
+    Count {
+        index: usize,
+        old: u32,
+    },
     /// Forget the latest of the late values.
     Late,
 }
@@ -48,22 +68,29 @@ enum Frame {
 pub(super) struct Vm<'p, 't> {
     program: &'p Program,
     pub(super) text: &'t [u8],
-    pub(super) slots: Vec<usize>,
-    pub(super) last_end: usize,
-    locals: Vec<usize>,
-    counts: Vec<u32>,
-    stack: Vec<Frame>,
+    slots: Vec<usize>,
+    last_end: usize,
+    pub(super) locals: Vec<usize>,
+    pub(super) counts: Vec<u32>,
+    pub(super) stack: Vec<Frame>,
     /// Values that groups get when the run they belong to has matched, the last one first.
     late: Vec<(usize, usize, usize)>,
     behind_to: usize,
     whole: bool,
     steps: u64,
     steps_max: u64,
+    /// Bits of `visited`; 0 if failed places may not, or need not, be remembered.
+    memo_bits: usize,
+    /// Failed places, one bit for each; empty until it pays.
     visited: Vec<u64>,
 }
 
 /// Looks for the first match and fills `slots` (begin and end of each group) with it.
-pub(crate) fn run(program: &Program, search: &Search<'_>, slots: &mut Vec<usize>) -> Result<bool, MatchError> {
+pub(crate) fn run(
+    program: &Program,
+    search: &Search<'_>,
+    slots: &mut Vec<usize>,
+) -> Result<bool, MatchError> {
     slots.clear();
     slots.resize(2 * (program.groups + 1), NO_POSITION);
     let mut vm = Vm::new(program, search, std::mem::take(slots));
@@ -73,7 +100,7 @@ pub(crate) fn run(program: &Program, search: &Search<'_>, slots: &mut Vec<usize>
 }
 
 /// The length that Java counts.
-fn utf16_length(text: &[u8]) -> usize {
+pub(super) fn utf16_length(text: &[u8]) -> usize {
     text.iter().map(|&byte| usize::from(byte & 0xC0 != 0x80) + usize::from(byte >= 0xF0)).sum()
 }
 
@@ -96,7 +123,8 @@ impl<'p, 't> Vm<'p, 't> {
             steps: 0,
             // With the memo, the work is bounded by its size already.
             steps_max: if memo { u64::MAX } else { STEPS_BASE + STEPS_PER_BYTE * length },
-            visited: vec![0; if memo { memo_bits / 64 + 1 } else { 0 }],
+            memo_bits: if memo { memo_bits } else { 0 },
+            visited: Vec::new(),
         }
     }
 
@@ -127,6 +155,10 @@ impl<'p, 't> Vm<'p, 't> {
 
     fn step(&mut self, count: u64) -> Result<(), MatchError> {
         self.steps += count;
+        // To clear the memo costs as much as so many steps: most matches are found before.
+        if self.visited.is_empty() && self.memo_bits > 0 && self.steps > (self.memo_bits / 64 + 1000) as u64 {
+            self.visited = vec![0; self.memo_bits / 64 + 1];
+        }
         if self.steps > self.steps_max {
             return Err(MatchError::TooComplex { steps: self.steps_max, text_bytes: self.text.len() });
         }
@@ -135,7 +167,7 @@ impl<'p, 't> Vm<'p, 't> {
 
     /// Runs from `pc` at `at` until a match, which it returns the end of. What it pushed stays on
     /// the stack only while it runs.
-    fn run(&mut self, mut pc: usize, mut at: usize) -> Result<Option<usize>, MatchError> {
+    pub(super) fn run(&mut self, mut pc: usize, mut at: usize) -> Result<Option<usize>, MatchError> {
         let (base, late_base) = (self.stack.len(), self.late.len());
         let program = self.program;
         loop {
@@ -167,7 +199,9 @@ impl<'p, 't> Vm<'p, 't> {
                 Some((c, length)) if class.contains(c) => Some((pc + 1, at + length)),
                 _ => None,
             },
-            Inst::Run { class, min, max, kind } => self.character_run(class, (*min, *max), *kind, (pc, at))?,
+            Inst::Run { class, min, max, kind } => {
+                self.character_run(class, (*min, *max), *kind, (pc, at))?
+            }
             Inst::Split(first, second) => {
                 if self.seen(pc, at) {
                     return Ok(None);
@@ -206,7 +240,9 @@ impl<'p, 't> Vm<'p, 't> {
                 };
                 (found != *negated).then_some((*next, at))
             }
-            Inst::Backref(group, fold) => backref::end(text, self.group(*group), at, *fold).map(|end| (pc + 1, end)),
+            Inst::Backref(group, fold) => {
+                backref::end(text, self.group(*group), at, *fold).map(|end| (pc + 1, end))
+            }
             Inst::Assert(assert) => self.holds(*assert, at).then_some((pc + 1, at)),
             Inst::LineEnding => self.line_ending(pc, at),
             Inst::Match | Inst::SubMatch | Inst::BehindMatch => None,
@@ -220,7 +256,7 @@ impl<'p, 't> Vm<'p, 't> {
         }
     }
 
-    fn group(&self, group: usize) -> Option<(usize, usize)> {
+    pub(super) fn group(&self, group: usize) -> Option<(usize, usize)> {
         match (self.slots.get(2 * group), self.slots.get(2 * group + 1)) {
             (Some(&begin), Some(&end)) if begin != NO_POSITION => Some((begin, end)),
             _ => None,
@@ -357,120 +393,15 @@ impl<'p, 't> Vm<'p, 't> {
         self.stack.push(Frame::Local { index, old });
     }
 
-    fn set_count(&mut self, index: usize, value: u32) {
+    pub(super) fn set_count(&mut self, index: usize, value: u32) {
         let old = std::mem::replace(&mut self.counts[index], value);
         self.stack.push(Frame::Count { index, old });
     }
 
-    fn set_group(&mut self, group: usize, begin: usize, end: usize) {
+    pub(super) fn set_group(&mut self, group: usize, begin: usize, end: usize) {
         for (index, value) in [(2 * group, begin), (2 * group + 1, end)] {
             let old = std::mem::replace(&mut self.slots[index], value);
             self.stack.push(Frame::Slot { index, old });
-        }
-    }
-
-    fn loop_init(&mut self, count: usize, turns: &Loop, (pc, at): (usize, usize)) -> (usize, usize) {
-        if turns.min == 0 && turns.lazy {
-            self.set_count(count, 0);
-            self.stack.push(Frame::Branch { pc: pc + 1, at });
-            return (turns.exit, at);
-        }
-        if turns.max == 0 {
-            return (turns.exit, at);
-        }
-        if turns.min == 0 {
-            self.stack.push(Frame::Branch { pc: turns.exit, at });
-        }
-        self.set_count(count, 1);
-        (turns.body, at)
-    }
-
-    /// After a turn: another one, or what follows. An empty turn is always the last.
-    fn loop_next(&mut self, count: usize, turns: &Loop, at: usize) -> (usize, usize) {
-        let done = self.counts[count];
-        if at <= self.locals[turns.local] {
-            return (turns.exit, at);
-        }
-        if done < turns.min {
-            self.set_count(count, done + 1);
-            return (turns.body, at);
-        }
-        if turns.lazy {
-            // The turn instruction stands right before the body.
-            self.stack.push(Frame::Branch { pc: turns.body - 1, at });
-            return (turns.exit, at);
-        }
-        if done >= turns.max {
-            return (turns.exit, at);
-        }
-        self.stack.push(Frame::Branch { pc: turns.exit, at });
-        self.set_count(count, done.saturating_add(1));
-        (turns.body, at)
-    }
-
-    fn loop_turn(&mut self, count: usize, turns: &Loop, at: usize) -> Option<(usize, usize)> {
-        let done = self.counts[count];
-        if done >= turns.max {
-            return None;
-        }
-        self.set_count(count, done.saturating_add(1));
-        Some((turns.body, at))
-    }
-
-    fn atoms_next(&mut self, atoms: &Atoms, at: usize) -> Result<Option<(usize, usize)>, MatchError> {
-        let done = self.counts[atoms.count];
-        if done < atoms.min {
-            let Some(end) = self.run(atoms.body, at)? else { return Ok(None) };
-            // An empty turn would only repeat itself: all that are due are done with it.
-            let count = if end == at { atoms.min } else { done + 1 };
-            self.set_turn(atoms, count, at, end);
-            return Ok(Some((atoms.again, end)));
-        }
-        if atoms.kind == Kind::Lazy {
-            self.stack.push(Frame::Branch { pc: atoms.again + 1, at });
-            return Ok(Some((atoms.exit, at)));
-        }
-        let leave = if done > atoms.min { atoms.leave } else { atoms.exit };
-        if done >= atoms.max {
-            return Ok(Some((leave, at)));
-        }
-        match self.run(atoms.body, at)? {
-            Some(end) if end > at => {
-                if atoms.kind == Kind::Greedy {
-                    // Java goes back turn by turn only among turns of the same length.
-                    let same = self.turn_length(atoms) == Some(utf16_length(&self.text[at..end]));
-                    self.stack.push(Frame::Branch { pc: if same { leave } else { atoms.exit }, at });
-                }
-                self.set_turn(atoms, done.saturating_add(1), at, end);
-                Ok(Some((atoms.again, end)))
-            }
-            _ => Ok(Some((leave, at))),
-        }
-    }
-
-    fn turn_length(&self, atoms: &Atoms) -> Option<usize> {
-        let (begin, end) = self.group(atoms.group?)?;
-        self.text.get(begin..end).map(utf16_length)
-    }
-
-    fn atoms_turn(&mut self, atoms: &Atoms, at: usize) -> Result<Option<(usize, usize)>, MatchError> {
-        let done = self.counts[atoms.count];
-        if done >= atoms.max {
-            return Ok(None);
-        }
-        match self.run(atoms.body, at)? {
-            Some(end) if end > at => {
-                self.set_turn(atoms, done.saturating_add(1), at, end);
-                Ok(Some((atoms.again, end)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn set_turn(&mut self, atoms: &Atoms, count: u32, begin: usize, end: usize) {
-        self.set_count(atoms.count, count);
-        if let Some(group) = atoms.group {
-            self.set_group(group, begin, end);
         }
     }
 }

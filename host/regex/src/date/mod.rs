@@ -38,7 +38,8 @@ impl DatePattern {
 
     /// Reads a pattern; times are in the zone of this IANA name, such as `Europe/Berlin`.
     pub fn in_zone(pattern: &str, zone: &str) -> Result<DatePattern, DatePatternError> {
-        let found = Zone::named(zone).ok_or_else(|| DatePatternError::UnknownZone { name: zone.to_owned() })?;
+        let found =
+            Zone::named(zone).ok_or_else(|| DatePatternError::UnknownZone { name: zone.to_owned() })?;
         DatePattern::with_zone(pattern, found)
     }
 

@@ -60,7 +60,13 @@ pub(super) fn parse(tokens: &[Token], text: &str, zone: &Zone) -> Result<i64, Da
 fn out_of_range(text: &str, error: OutOfRange) -> DateParseError {
     let mut field = format!("{:?}", error.field);
     field[..1].make_ascii_lowercase();
-    DateParseError::OutOfRange { text: text.to_owned(), field, value: error.value, min: error.min, max: error.max }
+    DateParseError::OutOfRange {
+        text: text.to_owned(),
+        field,
+        value: error.value,
+        min: error.min,
+        max: error.max,
+    }
 }
 
 struct Parser<'t> {
@@ -151,7 +157,11 @@ impl<'t> Parser<'t> {
         // A sign needs a digit within the limit.
         let negative = self.sign(signed && max_digits > 1)?;
         let digits = self.digits(max_digits);
-        let value = self.rest().get(..digits).filter(|text| !text.is_empty()).and_then(|text| text.parse::<i32>().ok());
+        let value = self
+            .rest()
+            .get(..digits)
+            .filter(|text| !text.is_empty())
+            .and_then(|text| text.parse::<i32>().ok());
         let Some(value) = value else {
             self.at = begin;
             return None;

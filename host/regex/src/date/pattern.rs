@@ -29,15 +29,32 @@ pub enum DatePatternError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Literal(String),
-    Number { field: Field, min_digits: usize, max_digits: usize, signed: bool },
+    Number {
+        field: Field,
+        min_digits: usize,
+        max_digits: usize,
+        signed: bool,
+    },
     /// Two digits around `pivot`; `lenient` also takes any other number of digits.
-    TwoDigitYear { field: Field, pivot: i64, lenient: bool },
-    Fraction { digits: usize },
-    Month { short: bool },
-    DayOfWeek { short: bool },
+    TwoDigitYear {
+        field: Field,
+        pivot: i64,
+        lenient: bool,
+    },
+    Fraction {
+        digits: usize,
+    },
+    Month {
+        short: bool,
+    },
+    DayOfWeek {
+        short: bool,
+    },
     Halfday,
     Era,
-    Offset { colon: bool },
+    Offset {
+        colon: bool,
+    },
     ZoneId,
     ZoneAbbreviation,
 }
@@ -126,10 +143,17 @@ fn year_token(letter: char, count: usize, number_follows: bool, pivot: i64) -> T
 }
 
 fn token(letter: char, count: usize) -> Result<Token, DatePatternError> {
-    let number = |field, most: usize| Token::Number { field, min_digits: count, max_digits: most.max(count), signed: false };
+    let number = |field, most: usize| Token::Number {
+        field,
+        min_digits: count,
+        max_digits: most.max(count),
+        signed: false,
+    };
     Ok(match letter {
         'G' => Token::Era,
-        'C' => Token::Number { field: Field::CenturyOfEra, min_digits: count, max_digits: count, signed: true },
+        'C' => {
+            Token::Number { field: Field::CenturyOfEra, min_digits: count, max_digits: count, signed: true }
+        }
         'w' => number(Field::WeekOfWeekyear, 2),
         'e' => number(Field::DayOfWeek, 1),
         'E' => Token::DayOfWeek { short: count < 4 },

@@ -11,7 +11,8 @@ use super::zone::Zone;
 pub(super) fn print(tokens: &[Token], epoch_ms: i64, zone: &Zone, out: &mut String) {
     let local_ms = zone.local_ms(epoch_ms);
     let name = |names: &[&str], index: i64, short: bool| {
-        let name = usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or_default();
+        let name =
+            usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or_default();
         if short { name[..3.min(name.len())].to_owned() } else { name.to_owned() }
     };
     for token in tokens {

@@ -212,7 +212,8 @@ impl Parser {
     }
 
     fn property_set(&self, name: &str) -> Result<CharSet, PatternError> {
-        let mode = Mode { ignore_case: self.cursor.flags.ignore_case, unicode: self.cursor.flags.unicode_class };
+        let mode =
+            Mode { ignore_case: self.cursor.flags.ignore_case, unicode: self.cursor.flags.unicode_class };
         match name.split_once('=') {
             Some((key, value)) => {
                 let key = key.to_lowercase();

@@ -122,7 +122,10 @@ impl Cursor {
 
     /// An error for what Java would accept but Flumen does not.
     pub(super) fn unsupported(&self, what: &str, hint: &str) -> PatternError {
-        PatternError { hint: Some(hint.to_owned()), ..self.error(format!("{what} is not supported by Flumen")) }
+        PatternError {
+            hint: Some(hint.to_owned()),
+            ..self.error(format!("{what} is not supported by Flumen"))
+        }
     }
 }
 

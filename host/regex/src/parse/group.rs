@@ -10,7 +10,11 @@ impl Parser {
     pub(super) fn group(&mut self) -> Result<Option<Node>, PatternError> {
         self.descend()?;
         let saved = self.cursor.flags;
-        let node = if self.cursor.next() == '?' as u32 { self.special_group()? } else { Some(self.capturing(None)?) };
+        let node = if self.cursor.next() == '?' as u32 {
+            self.special_group()?
+        } else {
+            Some(self.capturing(None)?)
+        };
         self.depth -= 1;
         if node.is_some() {
             if self.cursor.read() != ')' as u32 {

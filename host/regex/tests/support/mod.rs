@@ -1,5 +1,6 @@
 //! Asking a real Java, and answering as it does.
 #![allow(dead_code, missing_docs)]
+#![allow(clippy::unwrap_used)] // Helpers of tests, which clippy does not see as tests.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -24,8 +24,9 @@ options! {
     /// Puts what the groups of a pattern match into headers. The first match in the body counts; group 1 goes
     /// through the first serializer of the list into the header that it names, group 2 through the second, and
     /// so on. Groups without a serializer and serializers without a group are passed over. A group that took
-    /// no part in the match leaves the event without the header. Events without a match stay as they are, and
-    /// so do those on which the pattern takes too many steps. Bodies are read as UTF-8.
+    /// no part in the match leaves the event without the header (Flume gives it a null value). Events without
+    /// a match stay as they are, and so do those on which the pattern takes too many steps. Bodies are read as
+    /// UTF-8.
     pub struct RegexExtractorOptions {
         /// The pattern.
         "regex" => regex: Pattern,

@@ -53,6 +53,22 @@ fn events_without_a_match_keep_what_they_had_and_others_lose_it() {
     assert_eq!(values(&out, "one"), [Some("old"), Some("1"), None]);
 }
 
+// Golden case int_chain.
+#[test]
+fn interceptors_work_on_what_those_before_them_left() {
+    let lines =
+        ["hello", "the quick brown fox", "ERROR 42 disk full", "key=value user=alice", "", "last line"];
+    let input = batch(&lines.map(|line| (line, [].as_slice())));
+    let (out, drops) = run("regex_filter", &[("regex", "^hello"), ("excludeEvents", "true")], input);
+    let (out, _) = run("search_replace", &[("searchPattern", "[aeiou]"), ("replaceString", "*")], out);
+    let (out, _) = run("static", &[("key", "stage"), ("value", "x")], out);
+    let out = extract(&[("regex", r"(\d+)"), ("serializers", "s1"), ("serializers.s1.name", "num")], out);
+    let replaced = ["th* q**ck br*wn f*x", "ERROR 42 d*sk f*ll", "k*y=v*l** *s*r=*l*c*", "", "l*st l*n*"];
+    assert_eq!((bodies(&out), drops.total()), (replaced.map(str::to_owned).to_vec(), 1));
+    assert_eq!(values(&out, "num"), [None, Some("42"), None, None, None]);
+    assert_eq!(values(&out, "stage"), [Some("x"); 5]);
+}
+
 #[test]
 fn more_groups_than_serializers_and_the_other_way_round() {
     let out = extract(&names("(a)(b)(c)", "s1"), batch(&[("abc", &[])]));
