@@ -48,6 +48,11 @@ impl FakeDisk {
 }
 
 impl FakeDisk {
+    /// Of files and of directories.
+    fn syncs(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.syncs, state.directory_syncs)
+    }
     fn only_file(&self) -> Vec<u8> {
         let state = self.state();
         assert_eq!(state.files.len(), 1);
@@ -239,10 +244,12 @@ fn a_broken_disk_is_not_littered_with_empty_files() {
 fn a_write_that_cannot_be_taken_back_is_left_behind_and_its_events_come_again_elsewhere() {
     let mut bench = bench(Fsync::Never, "text").opened();
     bench.deliver(&["kept"]).expect("room");
-    (bench.disk.state().room, bench.disk.state().cut_error) = (Some(2), Some(EIO));
+    bench.disk.state().room = Some(2);
+    bench.disk.state().cut_error = Some(EIO);
     let error = bench.deliver(&["next"]).expect_err("two bytes of room");
     assert!(error.contains("new file"), "{error}");
-    (bench.disk.state().room, bench.disk.state().cut_error) = (None, None);
+    bench.disk.state().room = None;
+    bench.disk.state().cut_error = None;
     bench.deliver(&["next"]).expect("good disk");
     assert_eq!(bench.disk.contents(), ["kept\nne", "next\n"]);
 }
@@ -250,9 +257,9 @@ fn a_write_that_cannot_be_taken_back_is_left_behind_and_its_events_come_again_el
 #[test]
 fn with_fsync_a_batch_is_on_the_disk_or_not_delivered() {
     let mut bench = bench(Fsync::Batch, "text").opened();
-    assert_eq!((bench.disk.state().syncs, bench.disk.state().directory_syncs), (1, 1));
+    assert_eq!(bench.disk.syncs(), (1, 1));
     bench.deliver(&["kept"]).expect("good disk");
-    assert_eq!(bench.disk.state().syncs, 2);
+    assert_eq!(bench.disk.syncs(), (2, 1));
     for error in [EIO, ENOSPC] {
         bench.disk.state().sync_error = Some(error);
         let text = bench.deliver(&["next"]).expect_err("sync fails");
@@ -268,7 +275,7 @@ fn without_fsync_nothing_is_synced() {
     let mut bench = bench(Fsync::Never, "text").opened();
     bench.deliver(&["a"]).expect("good disk");
     bench.roller.close();
-    assert_eq!((bench.disk.state().syncs, bench.disk.state().directory_syncs), (0, 0));
+    assert_eq!(bench.disk.syncs(), (0, 0));
 }
 
 #[test]
