@@ -172,7 +172,7 @@ fn hit_the_file_size_limit() {
     let mut sink = sink(home.path(), &[]);
     let line = "x".repeat(99);
     let unlimited = getrlimit(Resource::Fsize);
-    let limited = Rlimit { current: Some(1550), ..unlimited.clone() };
+    let limited = Rlimit { current: Some(1550), ..unlimited };
     runtime.block_on(async {
         sink.open().await.expect("opens");
         sink.deliver(&[batch(&[line.as_str(); 10])]).await.expect("delivers");

@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn an_unknown_path_manager_is_named() {
-        let findings = names(&[("sink.pathManager", "daily")]).err().expect("no such path manager");
+        let findings = names(&[("sink.pathManager", "daily")]).expect_err("no such path manager");
         assert!(findings.iter().any(|d| d.message == "there is no path manager `daily`"));
     }
 }
