@@ -76,7 +76,11 @@ impl Serializer for HeaderAndText {
 }
 
 /// Appends the headers as Java's `Map.toString` prints them. `headers` is scratch space.
-pub(crate) fn java_map_text<'a>(event: EventRef<'a>, headers: &mut Vec<(&'a str, &'a str)>, out: &mut String) {
+pub(crate) fn java_map_text<'a>(
+    event: EventRef<'a>,
+    headers: &mut Vec<(&'a str, &'a str)>,
+    out: &mut String,
+) {
     event.headers_in_java_order(headers);
     out.push('{');
     for (at, (name, value)) in headers.iter().enumerate() {

@@ -27,8 +27,10 @@ pub(crate) const DEFAULT: &str = "TEXT";
 pub fn build_serializer(settings: &Settings, key: &str) -> Result<Arc<dyn SerializerFactory>, Diagnostics> {
     let text = settings.text(key).unwrap_or(DEFAULT);
     let catalog = Catalog::new(TYPES.iter().map(|t| t.spec));
-    let found =
-        catalog.find(ComponentKind::Serializer, text).and_then(|spec| by_name(TYPES, spec.name)).ok_or_else(|| {
+    let found = catalog
+        .find(ComponentKind::Serializer, text)
+        .and_then(|spec| by_name(TYPES, spec.name))
+        .ok_or_else(|| {
             let known: Vec<&str> = TYPES.iter().map(|t| t.spec.name).collect();
             let mut diagnostics = Diagnostics::default();
             diagnostics.push(

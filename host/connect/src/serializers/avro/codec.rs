@@ -20,8 +20,7 @@ pub enum Codec {
 }
 
 /// All codecs.
-pub const CODECS: [Codec; 5] =
-    [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Bzip2, Codec::Zstandard];
+pub const CODECS: [Codec; 5] = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Bzip2, Codec::Zstandard];
 
 impl Codec {
     /// The name in a file's metadata and in configurations.

@@ -10,7 +10,11 @@
 use flumen_event::EventRef;
 
 /// Appends an event's datum. `headers` is scratch space.
-pub(crate) fn encode_event<'a>(event: EventRef<'a>, headers: &mut Vec<(&'a str, &'a str)>, out: &mut Vec<u8>) {
+pub(crate) fn encode_event<'a>(
+    event: EventRef<'a>,
+    headers: &mut Vec<(&'a str, &'a str)>,
+    out: &mut Vec<u8>,
+) {
     // Flume walks a HashMap here. Taking its order makes our files comparable with Flume's byte by byte.
     event.headers_in_java_order(headers);
     if !headers.is_empty() {

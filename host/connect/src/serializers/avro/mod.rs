@@ -81,9 +81,9 @@ impl Serializer for AvroEvent {
     }
     fn write(&mut self, batch: &Batch, out: &mut dyn io::Write) -> io::Result<()> {
         let mut headers = Vec::new();
-        batch.iter().try_for_each(|event| {
-            self.0.append(out, |datum| datum::encode_event(event, &mut headers, datum))
-        })
+        batch
+            .iter()
+            .try_for_each(|event| self.0.append(out, |datum| datum::encode_event(event, &mut headers, datum)))
     }
     fn flush(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
         self.0.end_block(out)

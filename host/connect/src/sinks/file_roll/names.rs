@@ -1,6 +1,8 @@
 //! What files are called: Flume's path managers.
 
-use flumen_config::{Catalog, ComponentKind, ComponentSpec, Diagnostic, Diagnostics, Options, Settings, options};
+use flumen_config::{
+    Catalog, ComponentKind, ComponentSpec, Diagnostic, Diagnostics, Options, Settings, options,
+};
 use jiff::Zoned;
 
 /// What Flume takes where no path manager is named.
@@ -140,15 +142,17 @@ mod tests {
 
     #[test]
     fn prefix_and_extension_surround_the_name() {
-        let mut names =
-            names(&[("sink.pathManager.prefix", "web-"), ("sink.pathManager.extension", "log")]).expect("valid");
+        let mut names = names(&[("sink.pathManager.prefix", "web-"), ("sink.pathManager.extension", "log")])
+            .expect("valid");
         assert_eq!(names.next(&at("2026-01-02T03:04:05.678Z[UTC]")), "web-1767323045678-1.log");
     }
 
     #[test]
     fn roll_time_names_carry_the_local_second_and_count_within_it() {
-        for name in ["rolltime", "ROLLTIME", "org.apache.flume.formatter.output.RollTimePathManager$Builder"] {
-            let mut names = names(&[("sink.pathManager", name), ("sink.pathManager.prefix", "p")]).expect("valid");
+        for name in ["rolltime", "ROLLTIME", "org.apache.flume.formatter.output.RollTimePathManager$Builder"]
+        {
+            let mut names =
+                names(&[("sink.pathManager", name), ("sink.pathManager.prefix", "p")]).expect("valid");
             assert_eq!(names.next(&at("2026-01-02T03:04:05.6+01:00[Europe/Berlin]")), "p20260102030405-1");
             assert_eq!(names.next(&at("2026-01-02T03:04:05.9+01:00[Europe/Berlin]")), "p20260102030405-2");
             assert_eq!(names.next(&at("2026-01-02T03:04:06+01:00[Europe/Berlin]")), "p20260102030406-1");
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn an_unknown_path_manager_is_named() {
-        let findings = names(&[("sink.pathManager", "daily")]).err().expect("no such path manager");
+        let findings = names(&[("sink.pathManager", "daily")]).expect_err("no such path manager");
         assert!(findings.iter().any(|d| d.message == "there is no path manager `daily`"));
     }
 }
