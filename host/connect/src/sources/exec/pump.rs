@@ -31,8 +31,8 @@ pub(super) enum Ended {
     Eof,
     /// Stop was asked for; every line read is delivered or counted as dropped.
     Stopped,
-    /// `tail` reads another file than it was meant to: start it again.
-    OtherFile,
+    /// `tail` has left something out: start it again.
+    LeftOut,
 }
 
 enum Flow {
@@ -68,11 +68,11 @@ impl Pump<'_> {
             let ended = match read {
                 Some(Ok(0)) => true,
                 Some(Ok(count)) => {
-                    if let Some(Verdict::OtherFile) =
+                    if let Some(Verdict::LeftOut) =
                         follow.as_mut().map(|f| f.advance(self.lines.fresh(count)))
                     {
                         self.lines.forget(count);
-                        return Ended::OtherFile;
+                        return Ended::LeftOut;
                     }
                     self.lines.split();
                     self.count_cuts();

@@ -10,6 +10,10 @@
 //! moved on to the next file of the same name, or to the start of a truncated one: the chunk's first bytes
 //! are then the end of the old file and the others the start of the new one, which is compared as well. So
 //! the position is either proven, or known to be unknown.
+//!
+//! `tail -F` moves on to a new file without a last look at the old one, and so may leave lines behind. They
+//! are seen here, because the old file is still open: the chunk is then forgotten and `tail` started again,
+//! with the end of the old file before it.
 
 use std::fs::File;
 use std::io;
@@ -64,9 +68,9 @@ pub(in super::super) enum Begin {
 pub(in super::super) enum Verdict {
     /// It belongs where it comes.
     Good,
-    /// `tail` started in another file than the one the position is in: it was renamed between our look and
-    /// its start. The chunk must be forgotten and `tail` started again.
-    OtherFile,
+    /// `tail` has left bytes out: it moved on before the end of the old file, or started in another file
+    /// than the position is in. The chunk must be forgotten and `tail` started again.
+    LeftOut,
 }
 
 impl Follow {
@@ -159,14 +163,17 @@ impl Follow {
         if self.held.as_ref().is_some_and(|held| ends_at(held, self.at, chunk)) {
             self.at += chunk.len() as u64;
             self.remember(chunk);
-        } else if let Some((next, at)) = self.next_file(chunk) {
-            self.held = Some(next);
-            self.at = at as u64;
-            self.last.clear();
-            self.remember(&chunk[chunk.len() - at..]);
+        } else if let Some((next, border)) = self.next_file(chunk) {
+            let read_old_to = self.at + border as u64;
+            if self.held.as_ref().is_some_and(|old| !old.is_same(&next) && old.size() > read_old_to) {
+                return Verdict::LeftOut;
+            }
+            self.start_of(Some(next));
+            self.at = (chunk.len() - border) as u64;
+            self.remember(&chunk[border..]);
         } else if fresh && self.held.is_some() && !self.repeated {
             self.repeated = true;
-            return Verdict::OtherFile;
+            return Verdict::LeftOut;
         } else {
             tracing::debug!(file = %self.words.file.display(), "cannot tell which file the lines come from");
             self.state = State::Unknown;
@@ -176,7 +183,7 @@ impl Follow {
         Verdict::Good
     }
 
-    /// The file that `tail` has moved on to, and how many bytes of the chunk are its first ones.
+    /// The file that `tail` has moved on to, and how many bytes of the chunk are still of the old one.
     fn next_file(&self, chunk: &[u8]) -> Option<(Held, usize)> {
         let next = Held::open(&self.words.file)?;
         let of_old = self.held.as_ref().map_or(0, |old| old.common_prefix(self.at, chunk));
@@ -187,7 +194,7 @@ impl Follow {
             .chain(line_ends)
             .take(BORDERS_MAX)
             .find(|&border| border < chunk.len() && next.has_at(0, &chunk[border..]))
-            .map(|border| (next, chunk.len() - border))
+            .map(|border| (next, border))
     }
 
     fn remember(&mut self, chunk: &[u8]) {
@@ -274,7 +281,7 @@ mod tests {
         let mut scene = Scene::new("one\ntwo\n");
         scene.starts_at("+5");
         scene.rotate("new 1\nnew 2\n");
-        assert_eq!(scene.follow.advance(b"1\nnew 2\n"), Verdict::OtherFile);
+        assert_eq!(scene.follow.advance(b"1\nnew 2\n"), Verdict::LeftOut);
         assert_eq!(scene.begin(), ("two\n".to_owned(), "+1".to_owned()));
         scene.prints("new 1\nnew 2\n");
         scene.starts_at("+13");
@@ -292,14 +299,15 @@ mod tests {
     }
 
     #[test]
-    fn an_old_file_that_grew_after_tail_left_it_does_not_shift_the_position() {
+    fn lines_that_tail_left_behind_in_the_old_file_come_before_those_of_the_new_one() {
         let mut scene = Scene::new("one\n");
         scene.starts_at("+1");
         scene.prints("one\n");
-        let old = scene.path.with_extension("1");
+        // What is left behind starts like the new file: only the files' sizes tell that anything is.
+        scene.append("same\nlate\n");
         scene.rotate("same\nnew\n");
-        std::fs::write(&old, "one\nsame\nlate\n").expect("written");
-        // The old file has \"same\" at the position as well; what follows it tells.
+        assert_eq!(scene.follow.advance(b"same\nnew\n"), Verdict::LeftOut);
+        assert_eq!(scene.begin(), ("same\nlate\n".to_owned(), "+1".to_owned()));
         scene.prints("same\nnew\n");
         scene.starts_at("+10");
     }
