@@ -13,7 +13,8 @@
 //!
 //! `tail -F` moves on to a new file without a last look at the old one, and so may leave lines behind. They
 //! are seen here, because the old file is still open: the chunk is then forgotten and `tail` started again,
-//! with the end of the old file before it.
+//! with the end of the old file before it. The same is done when a `tail` stays silent although there is
+//! something to read ([`Follow::is_overdue`]).
 
 use std::fs::File;
 use std::io;
@@ -39,6 +40,8 @@ pub(in super::super) struct Follow {
     fresh: bool,
     /// The last start was repeated because `tail` had found another file. Once is enough.
     repeated: bool,
+    /// There was something to read at the last look, and nothing has come since.
+    unread: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +87,7 @@ impl Follow {
             state: State::NotStarted,
             fresh: true,
             repeated: false,
+            unread: false,
         }
     }
     /// Whether the position is held, so that an unfinished line will be finished by the next start.
@@ -97,6 +101,7 @@ impl Follow {
     /// If the file is there and cannot be read.
     pub fn begin(&mut self) -> io::Result<Begin> {
         self.fresh = true;
+        self.unread = false;
         let mut rest_of_old = None;
         match self.state {
             State::NotStarted => self.first()?,
@@ -157,6 +162,7 @@ impl Follow {
     /// Moves the position over the next bytes of output.
     pub fn advance(&mut self, chunk: &[u8]) -> Verdict {
         let fresh = std::mem::replace(&mut self.fresh, false);
+        self.unread = false;
         if self.state != State::Known {
             return Verdict::Good;
         }
@@ -181,6 +187,24 @@ impl Follow {
         }
         self.repeated = false;
         Verdict::Good
+    }
+
+    /// Whether `tail` has missed something. Asked when it has been silent for a while; the answer is yes when
+    /// there was something to read at the last look already, and nothing has come since.
+    ///
+    /// `tail` stays silent for ever if the file is renamed just before it opens it: it then waits for the new
+    /// file to grow beyond the place it was told.
+    pub fn is_overdue(&mut self) -> bool {
+        let unread = self.state == State::Known && self.has_unread();
+        std::mem::replace(&mut self.unread, unread) && unread
+    }
+    fn has_unread(&self) -> bool {
+        if self.held.as_ref().is_some_and(|held| held.size() > self.at) {
+            return true;
+        }
+        let named = self.words.follow.iter().any(|word| word == "-F" || word == "--follow=name");
+        let next = if named || self.held.is_none() { Held::open(&self.words.file) } else { None };
+        next.is_some_and(|next| next.size() > 0 && self.held.as_ref().is_none_or(|held| !held.is_same(&next)))
     }
 
     /// The file that `tail` has moved on to, and how many bytes of the chunk are still of the old one.
@@ -331,6 +355,20 @@ mod tests {
         scene.prints("two\n");
         std::fs::write(&scene.path, "other text of more length\n").expect("written");
         scene.starts_at("+1");
+    }
+
+    #[test]
+    fn a_tail_that_waits_in_the_wrong_file_is_found_out() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        assert!(!scene.follow.is_overdue() && !scene.follow.is_overdue(), "all is read");
+        scene.rotate("new\n");
+        assert!(!scene.follow.is_overdue(), "it may be about to come");
+        assert!(scene.follow.is_overdue());
+        scene.starts_at("+1");
+        scene.prints("new\n");
+        assert!(!scene.follow.is_overdue() && !scene.follow.is_overdue());
     }
 
     #[test]
