@@ -63,7 +63,9 @@ impl MemoryChannel {
 
     fn full(&self, demand: Demand) -> PutError {
         if self.queue.lacks_slots_only(demand) {
-            PutError::BytesFull { bytes_max: format!("{}.0", self.limits.body_bytes_max / SLOT_BYTES * SLOT_BYTES) }
+            PutError::BytesFull {
+                bytes_max: format!("{}.0", self.limits.body_bytes_max / SLOT_BYTES * SLOT_BYTES),
+            }
         } else {
             PutError::Full
         }

@@ -45,6 +45,8 @@ struct State {
     queued: usize,
     taken: usize,
     used: Used,
+    /// Bytes of the bodies queued and taken.
+    body_bytes: usize,
     /// Sequence numbers and times of takes under way, for the age of the oldest event.
     open_takes: Vec<(u64, Instant)>,
     putters: VecDeque<Putter>,
@@ -70,6 +72,7 @@ struct Entry {
     sequence: u64,
     put_at: Instant,
     slots: usize,
+    body_bytes: usize,
     batch: Batch,
 }
 
@@ -199,10 +202,11 @@ impl Queue {
                 state.entries.pop_front()?
             } else {
                 let batch = front.batch.split_to(wanted);
-                let slots = (self.slots_of)(&batch);
-                let head = Entry { sequence: front.sequence, put_at: front.put_at, slots, batch };
+                let (slots, body_bytes) = ((self.slots_of)(&batch), batch.body_bytes());
+                let head = Entry { sequence: front.sequence, put_at: front.put_at, slots, body_bytes, batch };
                 front.sequence += wanted as u64;
                 front.slots -= slots;
+                front.body_bytes -= body_bytes;
                 head
             };
             wanted -= entry.batch.len();
@@ -255,13 +259,12 @@ impl Queue {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Bytes of the bodies of queued events, and the time at which the oldest event was put.
+    /// Bytes of the bodies, and the time at which the oldest event was put.
     pub fn contents(&self) -> (usize, Option<Instant>) {
         let state = self.lock();
-        let bytes = state.entries.iter().map(|e| e.batch.body_bytes()).sum();
         let queued = state.entries.front().map(|e| e.put_at);
         let open = state.open_takes.iter().min().map(|(_, at)| *at);
-        (bytes, [queued, open].into_iter().flatten().min())
+        (state.body_bytes, [queued, open].into_iter().flatten().min())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -284,13 +287,16 @@ impl State {
 impl Reserved {
     /// Makes the batch visible to takers.
     pub fn commit(mut self, batch: Batch) {
-        assert_eq!(self.queue.demand(&batch), self.demand, "committed batch is not the reserved one");
+        assert_eq!(batch.len(), self.demand.events, "committed batch is not the reserved one");
         self.committed = true;
+        let body_bytes = batch.body_bytes();
         let mut state = self.queue.lock();
         let sequence = state.next_sequence;
         state.next_sequence += batch.len() as u64;
         state.queued += batch.len();
-        state.entries.push_back(Entry { sequence, put_at: Instant::now(), slots: self.demand.slots, batch });
+        state.body_bytes += body_bytes;
+        let (put_at, slots) = (Instant::now(), self.demand.slots);
+        state.entries.push_back(Entry { sequence, put_at, slots, body_bytes, batch });
         let taker = state.takers.pop_front();
         drop(state);
         if let Some((_, waker)) = taker {
@@ -321,6 +327,7 @@ impl QueueTake {
         let mut state = self.queue.lock();
         assert!(state.taken >= count, "more events finished than taken");
         state.taken -= count;
+        state.body_bytes -= self.entries.iter().map(|e| e.body_bytes).sum::<usize>();
         self.close(&mut state);
         let woken = self.queue.free_room(&mut state, Demand { events: count, slots });
         drop(state);
