@@ -105,7 +105,8 @@ fn memory_limits(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<M
         capacity,
         transaction_capacity,
         keep_alive: Duration::from_secs(options.keep_alive_s),
-        body_bytes_max: usize::try_from(u128::from(byte_capacity) * u128::from(100 - buffer_percent) / 100).unwrap_or(usize::MAX),
+        body_bytes_max: usize::try_from(u128::from(byte_capacity) * u128::from(100 - buffer_percent) / 100)
+            .unwrap_or(usize::MAX),
     })
 }
 
