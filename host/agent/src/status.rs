@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use flumen_channel::{Channel, ChannelStatus, Gate};
+use flumen_channel::{Channel, ChannelStatus, Gate, Stillness};
 use flumen_connect::ledger::{DropCounts, SinkCounters, SourceCounters, get};
 
 /// How a component is doing.
@@ -158,10 +158,26 @@ impl Ledger {
 }
 
 impl AgentStatus {
+    /// An agent that could not be started: it has no components, and `/health` says why.
+    #[must_use]
+    pub fn not_started(name: &str, why: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            gate: Arc::default(),
+            sources: Vec::new(),
+            channels: Vec::new(),
+            sinks: Vec::new(),
+            removed: vec![format!("the whole agent: {why}")],
+        }
+    }
     /// Counts everything at a moment at which no event moves.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        let _still = self.gate.stillness();
+        self.ledger_during(&self.gate.stillness())
+    }
+    /// The same, for a caller that reads more at this moment. The stillness is that of this agent's gate.
+    #[must_use]
+    pub fn ledger_during(&self, _: &Stillness<'_>) -> Ledger {
         let mut ledger = Ledger::default();
         for source in &self.sources {
             ledger.received += get(&source.counters.received);

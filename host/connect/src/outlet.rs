@@ -99,10 +99,10 @@ impl Outlet {
         while accepted < batch.len() {
             let part = batch.slice(accepted..batch.len().min(accepted + self.0.batch_max));
             let count = part.len();
-            if let Err(reason) = self.store(part, Patience::KeepAlive).await {
+            let stored = self.store(part, Patience::KeepAlive, || accepted += count).await;
+            if let Err(reason) = stored {
                 return Err(self.reject(batch.len(), accepted, reason));
             }
-            accepted += count;
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Outlet {
     pub async fn deliver_from_front(&self, batch: &Batch) -> Result<usize, Rejected> {
         let mut wanted = self.0.batch_max.min(batch.len());
         while wanted > 1 {
-            if self.store(batch.slice(0..wanted), Patience::None).await.is_ok() {
+            if self.store(batch.slice(0..wanted), Patience::None, || ()).await.is_ok() {
                 return Ok(wanted);
             }
             wanted /= 2;
@@ -124,7 +124,7 @@ impl Outlet {
         if batch.is_empty() {
             return Ok(0);
         }
-        let first = self.store(batch.slice(0..1), Patience::KeepAlive).await;
+        let first = self.store(batch.slice(0..1), Patience::KeepAlive, || ()).await;
         first.map(|()| 1).map_err(|reason| self.reject(1, 0, reason))
     }
 
@@ -139,11 +139,9 @@ impl Outlet {
         let mut wanted = self.0.batch_max;
         while *progress < batch.len() {
             let count = wanted.min(batch.len() - *progress);
-            match self.store(batch.slice(*progress..*progress + count), Patience::KeepAlive).await {
-                Ok(()) => {
-                    *progress += count;
-                    wanted = wanted.saturating_mul(2).min(self.0.batch_max);
-                }
+            let part = batch.slice(*progress..*progress + count);
+            match self.store(part, Patience::KeepAlive, || *progress += count).await {
+                Ok(()) => wanted = wanted.saturating_mul(2).min(self.0.batch_max),
                 Err(RejectReason::Channel(PutError::TooLarge { .. })) if count > 1 => wanted = count / 2,
                 Err(reason @ RejectReason::Channel(PutError::TooLarge { .. })) => {
                     tracing::warn!(%reason, "an event is larger than its whole channel: dropped");
@@ -179,11 +177,22 @@ impl Outlet {
         Rejected { accepted, reason }
     }
 
-    async fn store(&self, batch: Batch, patience: Patience) -> Result<(), RejectReason> {
+    /// `settled` is called in the movement in which the required channels get the events: when this future is
+    /// dropped later, on its way to the optional channels, the caller already knows that they are stored.
+    async fn store(
+        &self,
+        batch: Batch,
+        patience: Patience,
+        settled: impl FnOnce(),
+    ) -> Result<(), RejectReason> {
         let inner = &*self.0;
         let routed = self.route(batch).map_err(RejectReason::Interceptor)?;
         let since = Instant::now();
-        let put = put_all(&routed.required, patience, &inner.gate, || inner.count_stored(&routed)).await;
+        let count_and_tell = || {
+            inner.count_stored(&routed);
+            settled();
+        };
+        let put = put_all(&routed.required, patience, &inner.gate, count_and_tell).await;
         let waited_ms = usize::try_from(since.elapsed().as_millis()).unwrap_or(usize::MAX);
         add(&inner.counters.back_pressure_ms, waited_ms);
         if let Err(refused) = put {

@@ -14,6 +14,7 @@ use crate::cli::AgentArgs;
 use crate::life::{Agent, StopLimits};
 use crate::logging::{self, LogSettings};
 use crate::monitor::{self, Agents, Monitoring};
+use crate::status::AgentStatus;
 
 /// A monitoring port that is taken is tried again this often.
 const MONITOR_RETRY: Duration = Duration::from_secs(3);
@@ -75,6 +76,7 @@ fn try_run(args: &AgentArgs) -> Result<ExitCode, Fatal> {
         return Err(Fatal::Strict(loaded.diagnostics.error_count()));
     }
     let chosen = choose(args, &loaded)?;
+    let removed = if args.all { loaded.removed_agents.as_slice() } else { &[] };
     if args.dryrun {
         let texts = chosen.iter().map(|agent| explain::text(agent, &flumen_connect::catalog::catalog()));
         return Ok(print(&texts.collect::<String>()));
@@ -82,7 +84,7 @@ fn try_run(args: &AgentArgs) -> Result<ExitCode, Fatal> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("flumen").build();
     let runtime = runtime.map_err(|error| Fatal::System { what: "cannot start threads", error })?;
-    let result = runtime.block_on(serve(&chosen, monitoring, stop_limits(args)));
+    let result = runtime.block_on(serve(&chosen, removed, monitoring, stop_limits(args)));
     // A hung sink must not keep the process alive.
     runtime.shutdown_background();
     result
@@ -174,13 +176,17 @@ fn raise_file_limit() {
 
 async fn serve(
     chosen: &[&AgentConfig],
+    removed: &[String],
     monitoring: Option<Monitoring>,
     limits: StopLimits,
 ) -> Result<ExitCode, Fatal> {
     let no_signals = |error| Fatal::System { what: "cannot watch for signals", error };
     let mut signals = Signals::watch().map_err(no_signals)?;
     let mut running = Vec::new();
-    let mut failed = 0;
+    let mut not_started: Vec<AgentStatus> = removed
+        .iter()
+        .map(|name| AgentStatus::not_started(name, "removed for errors in its configuration"))
+        .collect();
     for config in chosen {
         let mut findings = Diagnostics::default();
         let started = Agent::start(config, &mut findings);
@@ -191,16 +197,21 @@ async fn serve(
                 running.push(agent);
             }
             Err(error) => {
-                failed += 1;
                 tracing::error!("{error}");
+                not_started.push(AgentStatus::not_started(&config.name, &error.to_string()));
             }
         }
     }
     if running.is_empty() {
         return Err(Fatal::NothingRuns);
     }
+    for agent in &not_started {
+        tracing::error!("agent {} does NOT run: see the errors above", agent.name);
+    }
+    let is_complete = not_started.is_empty();
     if let Some(monitoring) = monitoring {
-        let agents: Agents = Arc::new(running.iter().map(|a| a.status().clone()).collect());
+        let started = running.iter().map(|a| a.status().clone());
+        let agents: Agents = Arc::new(started.chain(not_started.into_iter().map(Arc::new)).collect());
         tokio::spawn(monitor(monitoring, agents));
     }
     let name = signals.next().await;
@@ -213,7 +224,7 @@ async fn serve(
             return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One line that says what runs and what does not.
@@ -251,11 +262,14 @@ async fn monitor(monitoring: Monitoring, agents: Agents) {
     }
 }
 
-/// The signals that end the process.
+/// The signals that end the process, and one that must not.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// A write beyond the limit of file sizes (`ulimit -f`) sends this; if nobody watches for it, it kills the
+    /// process and what its channels hold. Watched for, the write fails and the sink deals with that.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -264,6 +278,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
     async fn next(&mut self) -> &'static str {

@@ -33,16 +33,33 @@ pub(super) fn build(config: &AgentConfig, diagnostics: &mut Diagnostics) -> Resu
     if sources.is_empty() && built_sinks.is_empty() {
         return Err(BuildError::Empty(config.name.clone()));
     }
+    let unbuilt = unbuilt(config, &sources, &channels, &built_sinks);
     let status = Arc::new(AgentStatus {
         name: config.name.clone(),
         gate,
         sources: sources.iter().map(|s| s.status.clone()).collect(),
         channels,
         sinks: built_sinks.iter().map(|(_, sink)| sink.status.clone()).collect(),
-        removed: config.dropped.clone(),
+        removed: config.dropped.iter().cloned().chain(unbuilt).collect(),
     });
     let groups = build_groups(config, built_sinks, diagnostics);
     Ok(Parts { status, sources, groups })
+}
+
+/// Components that the checks found good and that could not be built all the same.
+fn unbuilt(
+    config: &AgentConfig,
+    sources: &[SourceUnit],
+    channels: &[Arc<ChannelEntry>],
+    sinks: &[BuiltSink],
+) -> Vec<String> {
+    let has_source = |name: &str| sources.iter().any(|s| s.status.unit.name == name);
+    let has_channel = |name: &str| channels.iter().any(|c| c.unit.name == name);
+    let has_sink = |name: &str| sinks.iter().any(|(sink, _)| sink == name);
+    let lost = config.sources.iter().filter(|c| !has_source(&c.name));
+    let lost = lost.chain(config.channels.iter().filter(|c| !has_channel(&c.name)));
+    let lost = lost.chain(config.sinks.iter().filter(|c| !has_sink(&c.name)));
+    lost.map(|component| component.settings.path().to_owned()).collect()
 }
 
 /// Flume ends when it cannot load a class; so do we, but name all of them at once.

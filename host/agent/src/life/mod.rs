@@ -14,6 +14,7 @@ use std::time::Duration;
 use flumen_config::{AgentConfig, Diagnostics};
 use flumen_connect::{StopSignal, Stopper};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::status::{AgentStatus, ChannelEntry, State};
 use runner::RunnerThread;
@@ -37,18 +38,25 @@ pub enum BuildError {
 /// How long stopping may take, in its parts.
 #[derive(Clone, Copy, Debug)]
 pub struct StopLimits {
-    /// For sources to finish what they hold.
+    /// For sources to finish what they hold. More than any source takes by its own limits (the longest is
+    /// `exec`: 4 s for its lines to find room, then 2.5 s for a command that refuses to end).
     pub sources: Duration,
-    /// For sinks to drain volatile channels.
+    /// For sinks to drain volatile channels, counted from the beginning of the stop: they drain as well while
+    /// sources finish.
     pub drain: Duration,
-    /// For sinks to close.
+    /// For sinks to close, all together.
     pub sinks: Duration,
 }
 
+/// Sources that took all the time leave at least this much for draining what they stored last.
+const DRAIN_MIN: Duration = Duration::from_secs(1);
+/// How long a source that is cut off may take to be gone. It ends at its next await.
+const CUT_OFF_WITHIN: Duration = Duration::from_millis(250);
+
 impl Default for StopLimits {
-    /// Below the ten seconds after which container engines kill.
+    /// In sum, at worst 9.25 s: below the ten seconds after which container engines kill.
     fn default() -> Self {
-        Self { sources: Duration::from_secs(4), drain: Duration::from_secs(8), sinks: Duration::from_secs(1) }
+        Self { sources: Duration::from_secs(7), drain: Duration::from_secs(8), sinks: Duration::from_secs(1) }
     }
 }
 
@@ -101,23 +109,36 @@ impl Agent {
     /// Stops in order, each part within its limit. Afterwards every event that was accepted is delivered, in
     /// a durable channel, or counted as dropped.
     pub async fn stop(mut self, limits: StopLimits) {
-        self.stop_sources.stop();
-        let stopping = async {
-            for source in &mut self.sources {
-                let _ended = source.await;
-            }
-        };
-        if tokio::time::timeout(limits.sources, stopping).await.is_err() {
-            tracing::warn!(agent = self.status.name, "sources did not stop in time and are cut off");
-            self.sources.iter().for_each(JoinHandle::abort);
-        }
+        let drain_until = Instant::now() + limits.drain;
+        self.stop_sources(limits.sources).await;
+        let drain_until = drain_until.max(Instant::now() + DRAIN_MIN.min(limits.drain));
         self.drain.stop();
-        if tokio::time::timeout(limits.drain, self.drained()).await.is_err() {
+        if timeout_at(drain_until, self.drained()).await.is_err() {
             tracing::warn!(agent = self.status.name, "channels could not be drained in time");
         }
+        self.stop_sinks(Instant::now() + limits.sinks).await;
+        for channel in &self.status.channels {
+            close_channel(channel).await;
+        }
+        self.say_what_became_of_all();
+    }
+
+    async fn stop_sources(&mut self, within: Duration) {
+        self.stop_sources.stop();
+        if timeout_at(Instant::now() + within, all(&mut self.sources)).await.is_ok() {
+            return;
+        }
+        tracing::warn!(agent = self.status.name, "sources did not stop in time and are cut off");
+        let mut left: Vec<_> = self.sources.iter_mut().filter(|source| !source.is_finished()).collect();
+        left.iter().for_each(|source| source.abort());
+        // What they hold is let go of before the channels are closed: commands are ended, drops are counted.
+        let _late = timeout_at(Instant::now() + CUT_OFF_WITHIN, all(left.drain(..))).await;
+    }
+
+    async fn stop_sinks(&mut self, until: Instant) {
         self.stop_sinks.stop();
         for runner in &mut self.runners {
-            if tokio::time::timeout(limits.sinks, runner.ended()).await.is_err() {
+            if timeout_at(until, runner.ended()).await.is_err() {
                 tracing::warn!(
                     agent = self.status.name,
                     sink = runner.name(),
@@ -125,10 +146,6 @@ impl Agent {
                 );
             }
         }
-        for channel in &self.status.channels {
-            close_channel(channel).await;
-        }
-        self.say_what_became_of_all();
     }
 
     async fn drained(&mut self) {
@@ -155,6 +172,13 @@ impl Agent {
     }
 }
 
+/// Returns when all tasks are done, however they ended.
+async fn all(tasks: impl IntoIterator<Item = &mut JoinHandle<()>>) {
+    for task in tasks {
+        let _ended = task.await;
+    }
+}
+
 /// What a volatile channel still has is lost now, and counted as that.
 async fn close_channel(entry: &ChannelEntry) {
     let name = &entry.unit.name;
@@ -174,6 +198,13 @@ async fn close_channel(entry: &ChannelEntry) {
         tracing::error!(
             "Channel {name}: {lost} events are DROPPED: its sinks could not deliver them before the stop; \
              use a durable channel, or a longer --drain-seconds"
+        );
+    }
+    let held = entry.channel.status().events;
+    if held > 0 {
+        tracing::error!(
+            "Channel {name}: {held} events are with a sink that hangs; if it does not deliver them before the \
+             process ends, they are LOST"
         );
     }
 }

@@ -176,7 +176,9 @@ impl Group {
                 Round::Failed => {
                     tokio::select! {
                         () = signals.sinks.requested() => return,
-                        () = tokio::time::sleep(self.pause(pause)) => {}
+                        // A stop leaves no time for long pauses: what failed may work by now.
+                        () = signals.drain.requested(), if !signals.drain.is_requested() => {}
+                        () = tokio::time::sleep(self.pause(pause, signals)) => {}
                     }
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
@@ -192,8 +194,10 @@ impl Group {
         }
     }
 
-    /// While the agent stops there is no time for long pauses.
-    fn pause(&self, pause: Duration) -> Duration {
+    fn pause(&self, pause: Duration, signals: &Signals) -> Duration {
+        if signals.drain.is_requested() {
+            return PAUSE_MIN;
+        }
         let until_retry = self.processor.retry_at().map(|at| at.saturating_duration_since(Instant::now()));
         until_retry.map_or(pause, |until| until.clamp(PAUSE_MIN, PAUSE_MAX))
     }

@@ -20,7 +20,9 @@ pub(super) fn render(agents: &Agents) -> String {
 }
 
 fn render_agent(agent: &AgentStatus, prefix: &str, all: &mut Map<String, Value>) {
-    let ledger = agent.ledger();
+    // Held to the end, so that the numbers of all components belong to one moment.
+    let still = agent.gate.stillness();
+    let ledger = agent.ledger_during(&still);
     for source in &agent.sources {
         all.insert(format!("SOURCE.{prefix}{}", source.unit.name), of_source(source));
     }

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use flumen_channel::Stillness;
 use flumen_connect::ledger::get;
 
 use super::Agents;
@@ -20,12 +21,16 @@ struct Family {
 
 /// The whole document.
 pub(super) fn render(agents: &Agents) -> String {
-    let seen: Vec<(&AgentStatus, Ledger)> = agents.iter().map(|a| (&**a, a.ledger())).collect();
+    // Held until everything is read, so that the numbers of all components belong to one moment.
+    let still: Vec<Stillness<'_>> = agents.iter().map(|a| a.gate.stillness()).collect();
+    let seen: Vec<(&AgentStatus, Ledger)> =
+        agents.iter().zip(&still).map(|(a, still)| (&**a, a.ledger_during(still))).collect();
     let mut families = ledger_families(&seen);
     families.extend(source_families(&seen));
     families.extend(channel_families(&seen));
     families.extend(sink_families(&seen));
     families.push(state_family(&seen));
+    drop(still);
     let mut text = String::new();
     for family in families.iter().filter(|f| !f.samples.is_empty()) {
         write_family(&mut text, family);

@@ -107,7 +107,6 @@ fn what_a_stop_keeps_from_optional_channels_is_counted() {
 
 /// The required channels have the events, so a caller that goes on behind `progress` must not give them again.
 #[test]
-#[ignore = "fails: Outlet::deliver_patiently adds to `progress` only after the optional channels"]
 fn progress_counts_what_is_stored_when_a_stop_comes_before_the_optional_channels() {
     run(async {
         for polls in 0..20 {

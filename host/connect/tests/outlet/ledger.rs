@@ -109,8 +109,8 @@ async fn live(world: &mut World, step: Step) -> usize {
             events
         }
         Step::FromFront(events) => match world.outlet.deliver_from_front(&numbers(0..events)).await {
-            Ok(()) => events,
-            Err(rejected) => rejected.accepted + 1,
+            Ok(stored) => stored,
+            Err(_) => 1,
         },
         Step::Patiently(events, seconds) => {
             deliver_until_stopped(world, events, seconds).await;

@@ -158,8 +158,11 @@ impl Channel for Hesitant {
         tokio::task::yield_now().await;
         Ok(Box::new(HesitantReservation(reservation)))
     }
-    async fn take(&self, max: usize) -> Result<Box<dyn Take>, TakeError> {
-        self.0.take(max).await
+    async fn wait_for_events(&self) {
+        self.0.wait_for_events().await;
+    }
+    fn is_durable(&self) -> bool {
+        self.0.is_durable()
     }
     async fn try_take(&self, max: usize) -> Result<Option<Box<dyn Take>>, TakeError> {
         self.0.try_take(max).await

@@ -20,8 +20,10 @@ use super::tail::{Follow, Verdict};
 use crate::ledger::add;
 use crate::source::SourceContext;
 
-/// When asked to stop with a full channel, lines already read have this long to find room.
-const STORE_TIME_MAX: Duration = Duration::from_secs(5);
+/// When asked to stop with a full channel, lines already read have this long to find room. Together with the
+/// end of the command it must fit into the agent's limit for sources (`StopLimits`): a source that is cut off
+/// could not count what it has left.
+const STORE_TIME_MAX: Duration = Duration::from_secs(4);
 /// After so much silence of a `tail` is looked whether it misses something. It looks itself every second, and
 /// without inotify notices a renamed file after five.
 const LOOK_AFTER: Duration = Duration::from_secs(5);

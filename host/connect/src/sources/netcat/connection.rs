@@ -2,6 +2,7 @@
 //! read from either, and an `OK` is never sent before the event is stored.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use flumen_event::Batch;
 use tokio::io::Interest;
@@ -11,16 +12,64 @@ use super::lines::{LineBuffer, LineRules};
 use crate::ledger::add;
 use crate::source::SourceContext;
 
+/// What large reads of all connections of a source may take together. Without it, clients that never read
+/// their answers could each keep a large read waiting.
+const LARGE_READS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Answers are written in pieces of so many.
+const OKS: &[u8] = &OKS_TEXT;
+const OKS_TEXT: [u8; 3 * 4096] = {
+    let mut text = [b'O'; 3 * 4096];
+    let mut at = 0;
+    while at < text.len() {
+        text[at + 1] = b'K';
+        text[at + 2] = b'\n';
+        at += 3;
+    }
+    text
+};
+
 /// First read of a connection; grows while the client fills it, shrinks when it does not.
 const READ_BYTES_MIN: usize = 4 * 1024;
 /// Largest read.
 const READ_BYTES_MAX: usize = 256 * 1024;
+
+/// How many bytes of large reads are under way in all connections of a source.
+#[derive(Default)]
+pub(super) struct LargeReads(AtomicUsize);
+
+/// A part of the large reads, until its lines are answered.
+struct Share<'a>(&'a LargeReads, usize);
+
+impl LargeReads {
+    /// Room for a read of this size, or of the smallest size if there is too much under way.
+    fn share(&self, bytes: usize) -> Share<'_> {
+        if bytes <= READ_BYTES_MIN {
+            return Share(self, 0);
+        }
+        let before = self.0.fetch_add(bytes, Relaxed);
+        let share = Share(self, bytes);
+        if before + bytes > LARGE_READS_BYTES_MAX { Share(self, 0) } else { share }
+    }
+}
+
+impl Share<'_> {
+    fn read_bytes(&self) -> usize {
+        self.1.max(READ_BYTES_MIN)
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(self.1, Relaxed);
+    }
+}
 
 /// Serves the connection until the client or the agent ends it.
 pub(super) async fn serve(
     stream: &TcpStream,
     rules: &LineRules,
     ack: bool,
+    large_reads: &LargeReads,
     context: &SourceContext,
 ) -> io::Result<()> {
     let mut buffer = LineBuffer::new(*rules);
@@ -30,27 +79,35 @@ pub(super) async fn serve(
             () = context.stop.requested() => return Ok(()),
             ready = stream.readable() => ready?,
         }
-        match read(stream, &mut buffer, read_bytes, context) {
+        // Held until the lines of this read are answered.
+        let share = large_reads.share(read_bytes);
+        match read(stream, &mut buffer, share.read_bytes(), context) {
             Ok(0) => {
                 if buffer.has_unfinished_line() {
                     context.outlet.give_up("netcat: connection closed before the line feed", 1);
                 }
                 return Ok(());
             }
-            Ok(count) => read_bytes = next_read(read_bytes, count),
+            Ok(count) => read_bytes = next_read(share.read_bytes(), count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 buffer.release_if_empty();
                 continue;
             }
             Err(error) => return Err(error),
         }
-        let cut = buffer.cut();
-        if let Some(lines) = cut.lines {
-            tokio::select! {
-                // Lines not answered yet are still the client's.
-                () = context.stop.requested() => return Ok(()),
-                served = deliver(stream, lines, ack, context) => served?,
+        let mut cut = buffer.cut();
+        loop {
+            if let Some(lines) = cut.lines {
+                tokio::select! {
+                    // Lines not answered yet are still the client's.
+                    () = context.stop.requested() => return Ok(()),
+                    served = deliver(stream, lines, ack, context) => served?,
+                }
             }
+            if !cut.has_more {
+                break;
+            }
+            cut = buffer.cut();
         }
         if cut.too_long {
             context.outlet.refuse(1);
@@ -98,16 +155,27 @@ async fn deliver(stream: &TcpStream, lines: Batch, ack: bool, context: &SourceCo
     while !rest.is_empty() {
         match context.outlet.deliver_from_front(&rest).await {
             Ok(stored) => {
-                if ack {
-                    answer(stream, &b"OK\n".repeat(stored), context).await?;
-                }
+                // Not needed for the answer, which may have to wait for the client.
                 drop(rest.split_to(stored));
+                if ack {
+                    answer_ok(stream, stored, context).await?;
+                }
             }
             Err(refused) => {
                 answer(stream, format!("FAILED: {refused}\n").as_bytes(), context).await?;
                 drop(rest.split_to(1));
             }
         }
+    }
+    Ok(())
+}
+
+async fn answer_ok(stream: &TcpStream, count: usize, context: &SourceContext) -> io::Result<()> {
+    let mut left = count * 3;
+    while left > 0 {
+        let piece = left.min(OKS.len());
+        answer(stream, &OKS[..piece], context).await?;
+        left -= piece;
     }
     Ok(())
 }

@@ -12,6 +12,10 @@ const COPY_BELOW_BYTES: usize = 16 * 1024;
 /// Where even a generous `max-line-length` ends: spans are 32 bits wide.
 const UNFINISHED_BYTES_MAX: usize = 1 << 31;
 
+/// Most lines of one batch. Of empty lines a read holds so many that their places and answers would take many
+/// times the memory of their text. Not below `COPY_BELOW_BYTES`: then what is left would be moved each time.
+const BATCH_LINES_MAX: usize = COPY_BELOW_BYTES;
+
 /// What a line may be.
 #[derive(Clone, Copy)]
 pub(super) struct LineRules {
@@ -25,6 +29,8 @@ pub(super) struct LineRules {
 pub(super) struct Cut {
     /// The complete lines, if any.
     pub lines: Option<Batch>,
+    /// There may be further complete lines: cut again.
+    pub has_more: bool,
     /// Behind them stands a line that is too long: nothing further is read.
     pub too_long: bool,
 }
@@ -68,12 +74,20 @@ impl LineBuffer {
         }
     }
 
-    /// Cuts all complete lines off.
+    /// Cuts complete lines off: all, or as many as make one batch.
     pub(super) fn cut(&mut self) -> Cut {
         let mut spans = Vec::new();
         let (mut start, mut too_long) = (0, false);
         for end in memchr::memchr_iter(b'\n', &self.text[self.searched..]) {
             let end = self.searched + end;
+            if spans.len() == BATCH_LINES_MAX {
+                self.searched = 0;
+                return Cut {
+                    lines: Some(Batch::from_arena(self.take(start), spans)),
+                    has_more: true,
+                    too_long: false,
+                };
+            }
             if self.exceeds(&self.text[start..end]) {
                 too_long = true;
                 break;
@@ -85,7 +99,7 @@ impl LineBuffer {
         too_long |= self.exceeds(&self.text[start..]) || self.text.len() - start >= UNFINISHED_BYTES_MAX;
         let lines = (!spans.is_empty()).then(|| Batch::from_arena(self.take(start), spans));
         self.searched = self.text.len();
-        Cut { lines, too_long }
+        Cut { lines, has_more: false, too_long }
     }
 
     fn take(&mut self, count: usize) -> Bytes {
@@ -154,6 +168,20 @@ mod tests {
         let lines = buffer.cut().lines.expect("lines");
         assert_eq!((lines.len(), lines.arena().as_ptr()), (3000, place));
         assert_eq!(lines.as_lines(), Some(text.as_bytes()));
+    }
+
+    #[test]
+    fn many_short_lines_come_in_several_batches() {
+        let mut buffer = buffer(512);
+        let count = BATCH_LINES_MAX * 2 + 3;
+        let text = "\n".repeat(count - 1) + "last\nopen";
+        buffer.text_with_room(text.len()).extend_from_slice(text.as_bytes());
+        let cuts: Vec<Cut> = (0..3).map(|_| buffer.cut()).collect();
+        let lengths: Vec<usize> = cuts.iter().map(|c| c.lines.as_ref().map_or(0, Batch::len)).collect();
+        assert_eq!(lengths, [BATCH_LINES_MAX, BATCH_LINES_MAX, 3]);
+        assert_eq!(cuts.iter().map(|c| c.has_more).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(cuts[2].lines.as_ref().expect("lines").event(2).body(), b"last");
+        assert_eq!(feed(&mut buffer, b"ed\n"), (vec!["opened".into()], false));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod connection;
 mod lines;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<NetcatSour
         );
         return None;
     };
-    Some(NetcatSource { options, charset })
+    Some(NetcatSource { options, charset, large_reads: Arc::default() })
 }
 
 /// After how long without traffic the kernel asks whether the peer is still there: half-open connections
@@ -83,6 +84,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 struct NetcatSource {
     options: NetcatOptions,
     charset: Charset,
+    large_reads: Arc<connection::LargeReads>,
 }
 
 #[async_trait]
@@ -130,13 +132,14 @@ impl NetcatSource {
         let limits =
             lines::LineRules { max_characters: self.options.max_line_length.0, charset: self.charset };
         let ack = self.options.ack_every_event;
+        let large_reads = self.large_reads.clone();
         async move {
             let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER);
             if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
                 tracing::debug!(%error, "no keep-alive on a connection");
             }
             let open = OpenConnection::count(&context);
-            if let Err(error) = connection::serve(&stream, &limits, ack, &context).await {
+            if let Err(error) = connection::serve(&stream, &limits, ack, &large_reads, &context).await {
                 tracing::debug!(%error, "a netcat connection broke");
             }
             drop(open);

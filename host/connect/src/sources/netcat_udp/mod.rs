@@ -71,7 +71,7 @@ pub(super) const NETCAT_UDP: SourceType = SourceType {
 /// What the kernel may keep for us while we are busy; it gives less if its own limit is lower.
 const KERNEL_BUFFER_BYTES: usize = 4 << 20;
 /// When asked to stop with a full channel, waiting datagrams have this long to find room.
-const STORE_TIME_MAX: Duration = Duration::from_secs(5);
+const STORE_TIME_MAX: Duration = Duration::from_secs(4);
 
 /// The port could not be opened, or not be read any more.
 #[derive(Debug, thiserror::Error)]
