@@ -29,7 +29,8 @@ fn the_option_reference_is_what_the_code_says() {
 fn the_metrics_of_the_monitoring_page_are_those_of_the_code() {
     let page = read(&root().join("conf/MONITORING.md"));
     let (flume, prometheus) = page.split_once("\n## `/metrics/prometheus`").expect("the chapter");
-    let first_cells = prometheus.lines().filter_map(|line| line.strip_prefix("| `flumen_")?.split('`').next());
+    let first_cells =
+        prometheus.lines().filter_map(|line| line.strip_prefix("| `flumen_")?.split('`').next());
     let documented: BTreeSet<String> = first_cells.map(|rest| format!("flumen_{rest}")).collect();
     assert_eq!(documented, quoted("prometheus.rs", |text| text.starts_with("flumen_")));
 
@@ -48,7 +49,8 @@ fn the_metrics_of_the_monitoring_page_are_those_of_the_code() {
 /// The string literals of a file of the monitor that are names of metrics.
 fn quoted(file: &str, is_name: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let source = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/monitor").join(file));
-    let code = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     code.split('"').skip(1).step_by(2).filter(|text| is_name(text)).map(str::to_owned).collect()
 }
 
@@ -58,19 +60,34 @@ fn every_link_of_the_documents_leads_to_a_file_and_every_named_test_exists() {
     for page in pages(&root()) {
         let text = read(&page);
         for (label, target) in links(&text) {
-            if target.starts_with("http") || target.starts_with('#') {
+            if target.starts_with("http") {
                 continue;
             }
-            let path = page.parent().expect("a folder").join(target.split('#').next().unwrap_or(target));
+            let (file, chapter) = target.split_once('#').unwrap_or((target, ""));
+            let path =
+                if file.is_empty() { page.clone() } else { page.parent().expect("a folder").join(file) };
             let name = label.trim_matches('`');
             if !path.exists() {
                 wrong.push(format!("{}: {target} does not exist", page.display()));
+            } else if !chapter.is_empty() && !chapters(&read(&path)).contains(chapter) {
+                wrong.push(format!("{}: there is no chapter {chapter} in {file}", page.display()));
             } else if is_claim(label, target) && !read(&path).contains(&format!("fn {name}(")) {
                 wrong.push(format!("{}: there is no test {name} in {target}", page.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The names by which links reach the headings of a page, as GitHub makes them.
+fn chapters(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
+    let kept = |c: char| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+        _ => None,
+    };
+    headings.map(|heading| heading.trim().chars().filter_map(kept).collect()).collect()
 }
 
 /// A label like `` `name_of_a_test` `` on a Rust file.
