@@ -10,6 +10,11 @@ use agent::{Agent, processes, until};
 use flumen_channel::MemoryLimits;
 use flumen_connect::SourceEnd;
 
+/// An amount of sleep that only this run of the tests asks for, so that its processes can be found.
+fn nap(seconds: u32) -> String {
+    format!("{seconds}.{}", std::process::id())
+}
+
 const SH: (&str, &str) = ("shell", "/bin/sh -c");
 
 #[tokio::test]
@@ -101,36 +106,40 @@ async fn a_stop_with_a_full_channel_stores_or_counts_every_line_read() {
 
 #[tokio::test]
 async fn a_stop_ends_a_silent_command_and_its_children() {
-    // The numbers make the processes known to this test only.
-    let command = "sleep 98761.25 & sleep 98761.25; true";
-    let mut agent = Agent::start("exec", 10, &[("command", command), SH]);
-    until("both run", || processes("sleep\u{0}98761.25").len() == 2).await;
+    let nap = nap(98761);
+    let command = format!("sleep {nap} & sleep {nap}; true");
+    let mut agent = Agent::start("exec", 10, &[("command", &command), SH]);
+    until("both run", || processes(&format!("sleep\u{0}{nap}")).len() == 2).await;
     agent.stop().await;
-    assert_eq!(processes("98761.25"), []);
+    assert_eq!(processes(&nap), []);
 }
 
 #[tokio::test]
 async fn a_command_that_refuses_to_end_is_killed() {
-    let command = "trap '' TERM; echo ready; while :; do sleep 98762.25; done";
-    let mut agent = Agent::start("exec", 10, &[("command", command), SH, ("batchTimeout", "1")]);
+    let nap = nap(98762);
+    let command = format!("trap '' TERM; echo ready; while :; do sleep {nap}; done");
+    let mut agent = Agent::start("exec", 10, &[("command", &command), SH, ("batchTimeout", "1")]);
     assert_eq!(agent.lines(1).await, ["ready"]);
     agent.stop().await;
-    assert_eq!(processes("98762.25"), []);
+    assert_eq!(processes(&nap), []);
 }
 
 #[tokio::test]
 async fn dropping_the_run_kills_the_command() {
-    let agent = Agent::start("exec", 10, &[("command", "sleep 98763.25")]);
-    until("it runs", || processes("98763.25").len() == 1).await;
+    let nap = nap(98763);
+    let agent = Agent::start("exec", 10, &[("command", &format!("sleep {nap}"))]);
+    until("it runs", || processes(&nap).len() == 1).await;
     agent.run.abort();
-    until("it is gone", || processes("98763.25").is_empty()).await;
+    until("it is gone", || processes(&nap).is_empty()).await;
 }
 
 #[tokio::test]
 async fn what_was_read_before_the_stop_is_delivered() {
-    let options = [("command", "printf 'one\\ntwo'; exec sleep 98764.25"), SH, ("batchTimeout", "60000")];
+    let nap = nap(98764);
+    let command = format!("printf 'one\\ntwo'; exec sleep {nap}");
+    let options = [("command", command.as_str()), SH, ("batchTimeout", "60000")];
     let mut agent = Agent::start("exec", 10, &options);
-    until("it sleeps", || processes("sleep\u{0}98764.25").len() == 1).await;
+    until("it sleeps", || processes(&format!("sleep\u{0}{nap}")).len() == 1).await;
     // The lines are in the pipe; whether they were read before the stop is the scheduler's choice.
     agent.stop().await;
     assert_eq!(agent.received(), agent.in_channel() as u64);

@@ -26,6 +26,7 @@ mod backref;
 mod backtrack;
 pub mod date;
 mod error;
+mod exists;
 mod groups;
 mod linear;
 mod parse;

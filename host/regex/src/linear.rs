@@ -12,6 +12,7 @@ use regex_automata::{Anchored, Input};
 use regex_syntax::hir::{self, Hir};
 
 use crate::ast::{Assert, Kind, Node, Repeat, Shape};
+use crate::exists::Exists;
 use crate::set::CharSet;
 
 /// What the automaton of one pattern may take, in bytes.
@@ -32,6 +33,7 @@ pub(crate) struct Needs {
 #[derive(Debug)]
 pub(crate) struct Linear {
     search: meta::Regex,
+    exists: Exists,
     whole: OnceLock<Option<meta::Regex>>,
     hir: Hir,
     pub(crate) needs: Needs,
@@ -51,13 +53,18 @@ impl Linear {
         let search = compile(&hir).ok_or("the automaton would be too large")?;
         let dollar_at_tail = dollar_at_tail(node, false);
         let Builder { needs, spans, .. } = builder;
-        Ok(Linear { search, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
+        let exists = Exists::study(node, &mut part, compile);
+        Ok(Linear { search, exists, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
     }
 
     /// Whether there is a match.
     #[inline]
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
-        self.search.is_match(text)
+        match &self.exists {
+            Exists::Search => self.search.is_match(text),
+            Exists::Shorter(search) => search.is_match(text),
+            Exists::Line(line) => line.is_match(text),
+        }
     }
 
     /// The first match from `from` on; fills `slots`.
@@ -82,6 +89,12 @@ impl Linear {
         let input = Input::new(text).anchored(Anchored::Yes).earliest(true);
         whole.as_ref().map(|whole| whole.search_half(&input).is_some())
     }
+}
+
+/// A sequence of parts of a pattern that has been built as a whole.
+fn part(nodes: &[Node]) -> Option<Hir> {
+    let mut builder = Builder { needs: Needs::default(), spans: Ok(()), repeats: 0 };
+    builder.all(nodes).ok().map(Hir::concat)
 }
 
 fn compile(hir: &Hir) -> Option<meta::Regex> {

@@ -50,6 +50,17 @@ pub(crate) fn has_terminator(text: &[u8]) -> bool {
         || text.windows(3).any(|three| three == [0xE2, 0x80, 0xA8] || three == [0xE2, 0x80, 0xA9])
 }
 
+/// Where the first line terminator begins.
+pub(crate) fn first_terminator(text: &[u8]) -> Option<usize> {
+    let ascii = memchr::memchr2(b'\n', b'\r', text);
+    let before = &text[..ascii.unwrap_or(text.len())];
+    if before.is_ascii() {
+        return ascii;
+    }
+    let mut leads = memchr::memchr2_iter(0xC2, 0xE2, before);
+    leads.find(|&at| char_at(before, at).is_some_and(|(c, _)| is_terminator(c))).or(ascii)
+}
+
 /// The text as `new String(bytes, UTF_8)` has it, in UTF-8 again.
 pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, [u8]> {
     if simdutf8::basic::from_utf8(bytes).is_ok() {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use flumen_regex::{Groups, JavaRegex};
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use support::{answer, ask_java, encode, java_wanted};
 
 /// Patterns of the parts that both engines run.
@@ -93,7 +94,13 @@ fn a_real_java_gives_the_same_answers_to_random_patterns() {
     }
     let cases =
         std::env::var("FLUMEN_JAVA_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000);
-    let mut runner = proptest::test_runner::TestRunner::default();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let seed = std::env::var("FLUMEN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(now);
+    println!("FLUMEN_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
     let metacharacters = "[ab0-9(){}\\[\\]\\\\|*+?^$.<>=!:&xQEpPkuc#, -]{0,12}";
     let patterns = prop_oneof![3 => any_pattern(), 1 => simple_pattern(), 1 => metacharacters];
     let texts = text();

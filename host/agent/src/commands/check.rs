@@ -19,7 +19,7 @@ pub fn run(args: &CheckArgs) -> ExitCode {
         text.push_str(&format!(
             "{}: {}; agents that can run: {}\n",
             file.display(),
-            render::summary(&loaded.diagnostics),
+            render::summary(&loaded.diagnostics).trim_end(),
             if agents.is_empty() { "none".to_owned() } else { agents.join(" ") },
         ));
     }

@@ -163,7 +163,10 @@ impl Program {
 fn keeps_values(node: &Node) -> bool {
     node.any(&|node| match node {
         Node::Look(_) | Node::Atomic(_) => node.captures(),
-        Node::Repeat(repeat) => repeat.shape() == Shape::Atoms && repeat.body.captures(),
+        Node::Repeat(repeat) => {
+            let turns_are_final = repeat.kind == Kind::Possessive || repeat.shape() == Shape::Atoms;
+            turns_are_final && repeat.body.captures()
+        }
         _ => false,
     })
 }

@@ -50,8 +50,8 @@ options! {
         "batchTimeout" => batch_timeout_ms: u64 = 3_000,
         /// Charset of the output, by its name in Java. It decides what a line end is; see above.
         "charset" => charset: String = "UTF-8".to_owned(),
-        /// Flumen only: longest line in bytes. A longer one becomes several events, each counted as
-        /// `EventReadFail`, so that no command can fill the memory.
+        /// Flumen only: longest line in bytes. A longer one becomes several events (the cut may go through a
+        /// character) and each cut counts as `EventReadFail`: no command can fill the memory.
         "maxLineLength" => max_line_length: Count = Count(64 << 20),
     }
 }

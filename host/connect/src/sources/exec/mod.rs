@@ -133,11 +133,11 @@ impl Exec {
         let ended = self.read_all(context, &mut running).await;
         let status = match ended {
             Ended::Eof => running.end_after_output().await,
-            Ended::Stopped | Ended::OtherFile => running.end().await,
+            Ended::Stopped | Ended::LeftOut => running.end().await,
         };
         Ok(match ended {
             Ended::Stopped => Ran::Stopped,
-            Ended::OtherFile => Ran::Again,
+            Ended::LeftOut => Ran::Again,
             Ended::Eof => Ran::Exited(status.map_or(-1, exit_code)),
         })
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use flumen_event::Batch;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::select;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::command::Group;
 use super::lines::Lines;
@@ -22,6 +22,9 @@ use crate::source::SourceContext;
 
 /// When asked to stop with a full channel, lines already read have this long to find room.
 const STORE_TIME_MAX: Duration = Duration::from_secs(5);
+/// After so much silence of a `tail` is looked whether it misses something. It looks itself every second, and
+/// without inotify notices a renamed file after five.
+const LOOK_AFTER: Duration = Duration::from_secs(5);
 const STOPPED: &str = "exec: stopped while the channel was full";
 
 /// How the reading ended.
@@ -31,8 +34,8 @@ pub(super) enum Ended {
     Eof,
     /// Stop was asked for; every line read is delivered or counted as dropped.
     Stopped,
-    /// `tail` reads another file than it was meant to: start it again.
-    OtherFile,
+    /// `tail` has left something out: start it again.
+    LeftOut,
 }
 
 enum Flow {
@@ -64,15 +67,21 @@ impl Pump<'_> {
                 () = self.context.stop.requested() => { self.wind_up().await; return Ended::Stopped }
                 read = input.read_buf(self.lines.input()) => Some(read),
                 () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => None,
+                () = sleep(LOOK_AFTER), if follow.is_some() => {
+                    if follow.as_mut().is_some_and(|f| f.is_overdue()) {
+                        return Ended::LeftOut;
+                    }
+                    None
+                }
             };
             let ended = match read {
                 Some(Ok(0)) => true,
                 Some(Ok(count)) => {
-                    if let Some(Verdict::OtherFile) =
+                    if let Some(Verdict::LeftOut) =
                         follow.as_mut().map(|f| f.advance(self.lines.fresh(count)))
                     {
                         self.lines.forget(count);
-                        return Ended::OtherFile;
+                        return Ended::LeftOut;
                     }
                     self.lines.split();
                     self.count_cuts();

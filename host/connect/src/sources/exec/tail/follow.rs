@@ -10,6 +10,11 @@
 //! moved on to the next file of the same name, or to the start of a truncated one: the chunk's first bytes
 //! are then the end of the old file and the others the start of the new one, which is compared as well. So
 //! the position is either proven, or known to be unknown.
+//!
+//! `tail -F` moves on to a new file without a last look at the old one, and so may leave lines behind. They
+//! are seen here, because the old file is still open: the chunk is then forgotten and `tail` started again,
+//! with the end of the old file before it. The same is done when a `tail` stays silent although there is
+//! something to read ([`Follow::is_overdue`]).
 
 use std::fs::File;
 use std::io;
@@ -35,6 +40,8 @@ pub(in super::super) struct Follow {
     fresh: bool,
     /// The last start was repeated because `tail` had found another file. Once is enough.
     repeated: bool,
+    /// There was something to read at the last look, and nothing has come since.
+    unread: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +71,9 @@ pub(in super::super) enum Begin {
 pub(in super::super) enum Verdict {
     /// It belongs where it comes.
     Good,
-    /// `tail` started in another file than the one the position is in: it was renamed between our look and
-    /// its start. The chunk must be forgotten and `tail` started again.
-    OtherFile,
+    /// `tail` has left bytes out: it moved on before the end of the old file, or started in another file
+    /// than the position is in. The chunk must be forgotten and `tail` started again.
+    LeftOut,
 }
 
 impl Follow {
@@ -80,6 +87,7 @@ impl Follow {
             state: State::NotStarted,
             fresh: true,
             repeated: false,
+            unread: false,
         }
     }
     /// Whether the position is held, so that an unfinished line will be finished by the next start.
@@ -93,6 +101,7 @@ impl Follow {
     /// If the file is there and cannot be read.
     pub fn begin(&mut self) -> io::Result<Begin> {
         self.fresh = true;
+        self.unread = false;
         let mut rest_of_old = None;
         match self.state {
             State::NotStarted => self.first()?,
@@ -153,20 +162,24 @@ impl Follow {
     /// Moves the position over the next bytes of output.
     pub fn advance(&mut self, chunk: &[u8]) -> Verdict {
         let fresh = std::mem::replace(&mut self.fresh, false);
+        self.unread = false;
         if self.state != State::Known {
             return Verdict::Good;
         }
         if self.held.as_ref().is_some_and(|held| ends_at(held, self.at, chunk)) {
             self.at += chunk.len() as u64;
             self.remember(chunk);
-        } else if let Some((next, at)) = self.next_file(chunk) {
-            self.held = Some(next);
-            self.at = at as u64;
-            self.last.clear();
-            self.remember(&chunk[chunk.len() - at..]);
+        } else if let Some((next, border)) = self.next_file(chunk) {
+            let read_old_to = self.at + border as u64;
+            if self.held.as_ref().is_some_and(|old| !old.is_same(&next) && old.size() > read_old_to) {
+                return Verdict::LeftOut;
+            }
+            self.start_of(Some(next));
+            self.at = (chunk.len() - border) as u64;
+            self.remember(&chunk[border..]);
         } else if fresh && self.held.is_some() && !self.repeated {
             self.repeated = true;
-            return Verdict::OtherFile;
+            return Verdict::LeftOut;
         } else {
             tracing::debug!(file = %self.words.file.display(), "cannot tell which file the lines come from");
             self.state = State::Unknown;
@@ -176,7 +189,25 @@ impl Follow {
         Verdict::Good
     }
 
-    /// The file that `tail` has moved on to, and how many bytes of the chunk are its first ones.
+    /// Whether `tail` has missed something. Asked when it has been silent for a while; the answer is yes when
+    /// there was something to read at the last look already, and nothing has come since.
+    ///
+    /// `tail` stays silent for ever if the file is renamed just before it opens it: it then waits for the new
+    /// file to grow beyond the place it was told.
+    pub fn is_overdue(&mut self) -> bool {
+        let unread = self.state == State::Known && self.has_unread();
+        std::mem::replace(&mut self.unread, unread) && unread
+    }
+    fn has_unread(&self) -> bool {
+        if self.held.as_ref().is_some_and(|held| held.size() > self.at) {
+            return true;
+        }
+        let named = self.words.follow.iter().any(|word| word == "-F" || word == "--follow=name");
+        let next = if named || self.held.is_none() { Held::open(&self.words.file) } else { None };
+        next.is_some_and(|next| next.size() > 0 && self.held.as_ref().is_none_or(|held| !held.is_same(&next)))
+    }
+
+    /// The file that `tail` has moved on to, and how many bytes of the chunk are still of the old one.
     fn next_file(&self, chunk: &[u8]) -> Option<(Held, usize)> {
         let next = Held::open(&self.words.file)?;
         let of_old = self.held.as_ref().map_or(0, |old| old.common_prefix(self.at, chunk));
@@ -187,7 +218,7 @@ impl Follow {
             .chain(line_ends)
             .take(BORDERS_MAX)
             .find(|&border| border < chunk.len() && next.has_at(0, &chunk[border..]))
-            .map(|border| (next, chunk.len() - border))
+            .map(|border| (next, border))
     }
 
     fn remember(&mut self, chunk: &[u8]) {
@@ -274,7 +305,7 @@ mod tests {
         let mut scene = Scene::new("one\ntwo\n");
         scene.starts_at("+5");
         scene.rotate("new 1\nnew 2\n");
-        assert_eq!(scene.follow.advance(b"1\nnew 2\n"), Verdict::OtherFile);
+        assert_eq!(scene.follow.advance(b"1\nnew 2\n"), Verdict::LeftOut);
         assert_eq!(scene.begin(), ("two\n".to_owned(), "+1".to_owned()));
         scene.prints("new 1\nnew 2\n");
         scene.starts_at("+13");
@@ -292,14 +323,15 @@ mod tests {
     }
 
     #[test]
-    fn an_old_file_that_grew_after_tail_left_it_does_not_shift_the_position() {
+    fn lines_that_tail_left_behind_in_the_old_file_come_before_those_of_the_new_one() {
         let mut scene = Scene::new("one\n");
         scene.starts_at("+1");
         scene.prints("one\n");
-        let old = scene.path.with_extension("1");
+        // What is left behind starts like the new file: only the files' sizes tell that anything is.
+        scene.append("same\nlate\n");
         scene.rotate("same\nnew\n");
-        std::fs::write(&old, "one\nsame\nlate\n").expect("written");
-        // The old file has \"same\" at the position as well; what follows it tells.
+        assert_eq!(scene.follow.advance(b"same\nnew\n"), Verdict::LeftOut);
+        assert_eq!(scene.begin(), ("same\nlate\n".to_owned(), "+1".to_owned()));
         scene.prints("same\nnew\n");
         scene.starts_at("+10");
     }
@@ -323,6 +355,20 @@ mod tests {
         scene.prints("two\n");
         std::fs::write(&scene.path, "other text of more length\n").expect("written");
         scene.starts_at("+1");
+    }
+
+    #[test]
+    fn a_tail_that_waits_in_the_wrong_file_is_found_out() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        assert!(!scene.follow.is_overdue() && !scene.follow.is_overdue(), "all is read");
+        scene.rotate("new\n");
+        assert!(!scene.follow.is_overdue(), "it may be about to come");
+        assert!(scene.follow.is_overdue());
+        scene.starts_at("+1");
+        scene.prints("new\n");
+        assert!(!scene.follow.is_overdue() && !scene.follow.is_overdue());
     }
 
     #[test]
