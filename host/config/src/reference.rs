@@ -21,8 +21,8 @@ const CHAPTERS: [(ComponentKind, &str); 9] = [
 /// The whole reference. The same catalog always gives the same text.
 pub fn markdown(catalog: &Catalog) -> String {
     let mut out = String::from(
-        "# Option reference\n\nGenerated from the component declarations; do not edit. **Bold** keys are required. \
-         A key that ends in a dot stands for every key below it.\n",
+        "# Option reference\n\nGenerated from the component declarations by `flumen options`; do not edit. \
+         **Bold** keys are required. A key that ends in a dot stands for every key below it.\n",
     );
     for (kind, title) in CHAPTERS {
         let specs: Vec<&ComponentSpec> = catalog.iter().filter(|s| s.kind == kind).collect();
