@@ -111,8 +111,8 @@ fn sigterm_sigint_and_sighup_end_with_0() {
 
 #[test]
 fn a_second_sigterm_ends_at_once() {
-    let config = GOOD
-        .replace("k1.type = logger", "k1.type = file_roll\na1.sinks.k1.sink.directory = HOME/missing");
+    let config =
+        GOOD.replace("k1.type = logger", "k1.type = file_roll\na1.sinks.k1.sink.directory = HOME/missing");
     let mut agent = Setup::new(&config).args(&["--drain-seconds", "1000000"]).start();
     assert_eq!(agent.client().say("never delivered").as_deref(), Some("OK"));
     agent.signal(Signal::TERM);

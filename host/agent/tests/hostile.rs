@@ -98,7 +98,8 @@ fn ten_thousand_idle_connections_cost_less_than_60_mib() {
     for _ in 0..possible {
         idle.push(TcpStream::connect(("127.0.0.1", agent.port())).expect("accepted"));
     }
-    let is_open = |n: usize| move |m: &harness::Metrics| m.count("SOURCE.r1", "OpenConnectionCount") == n as u64;
+    let is_open =
+        |n: usize| move |m: &harness::Metrics| m.count("SOURCE.r1", "OpenConnectionCount") == n as u64;
     agent.until("all are open", is_open(possible + 1));
     assert_serves(&agent, &mut other);
     assert_small(&agent, 60 * 1024);
@@ -138,8 +139,7 @@ fn broken_connections_leave_nothing_behind() {
             assert_serves(&agent, &mut other);
         }
     }
-    let metrics =
-        agent.until("all are closed", |m| m.count("SOURCE.r1", "OpenConnectionCount") == 1);
+    let metrics = agent.until("all are closed", |m| m.count("SOURCE.r1", "OpenConnectionCount") == 1);
     metrics.assert_balanced("a1");
     assert_serves(&agent, &mut other);
     assert_small(&agent, RSS_KIB_MAX);

@@ -66,7 +66,10 @@ fn an_agent_whose_port_is_taken_does_not_disturb_another_and_listens_once_the_po
         Some(health(&agent, "bad", "r1")).filter(|(_, state, _)| state == "failing")
     });
     assert_eq!(failing.0, 503);
-    assert!(failing.2.contains(&port.to_string()) && failing.2.contains("choose another port"), "{failing:?}");
+    assert!(
+        failing.2.contains(&port.to_string()) && failing.2.contains("choose another port"),
+        "{failing:?}"
+    );
     assert_eq!(agent.get("/health/live").0, 200);
     drop(taken);
     agent.log.nth("Created serverSocket:[", 1);
@@ -79,8 +82,14 @@ fn an_agent_whose_port_is_taken_does_not_disturb_another_and_listens_once_the_po
 #[test]
 fn an_agent_whose_sink_fails_does_not_disturb_another_and_delivers_once_it_can() {
     let bad = working("bad", 0)
-        .replace("bad.sinks.k1.type = null", "bad.sinks.k1.type = file_roll\nbad.sinks.k1.sink.directory = HOME/out")
-        .replace("bad.sources.r1.type = netcat", "bad.sources.r1.type = seq\nbad.sources.r1.totalEvents = 10");
+        .replace(
+            "bad.sinks.k1.type = null",
+            "bad.sinks.k1.type = file_roll\nbad.sinks.k1.sink.directory = HOME/out",
+        )
+        .replace(
+            "bad.sources.r1.type = netcat",
+            "bad.sources.r1.type = seq\nbad.sources.r1.totalEvents = 10",
+        );
     let mut agent = all(&format!("{bad}{}", working("good", 0)));
     assert_delivers(&agent, "good");
     let failing = until("a failing sink", || {
