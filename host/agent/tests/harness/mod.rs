@@ -279,3 +279,11 @@ pub fn lines_in(dir: &Path) -> Vec<String> {
     }
     lines
 }
+
+/// Processes that have this text in their command line.
+pub fn processes_with(text: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
+    let command_lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let readable = command_lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    readable.filter(|line| line.contains(text)).collect()
+}
