@@ -138,6 +138,11 @@ impl NetcatSource {
             if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
                 tracing::debug!(%error, "no keep-alive on a connection");
             }
+            // Answers of one read may go out in several pieces; without this, each but the first would wait for
+            // the client's delayed acknowledgement, 40 ms.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "answers of a connection may be late");
+            }
             let open = OpenConnection::count(&context);
             if let Err(error) = connection::serve(&stream, &limits, ack, &large_reads, &context).await {
                 tracing::debug!(%error, "a netcat connection broke");
