@@ -27,7 +27,8 @@ options! {
     ///
     /// Each line is answered: `OK`, or `FAILED: ` and the reason, if the channels have no room within their
     /// keep-alive (the connection stays), or if the line is too long (the connection is closed).
-    /// A line that is answered with `OK` is in every required channel.
+    /// A line that is answered with `OK` is in every required channel, or was dropped on purpose by an interceptor or
+    /// the selector, and counted.
     pub struct NetcatOptions {
         /// Host name or address to listen on. `0.0.0.0` means all, IPv6 included.
         "bind" => bind: String,
