@@ -46,7 +46,7 @@ fn assert_serves(agent: &Agent, client: &mut Client) {
 #[track_caller]
 fn assert_small(agent: &Agent, kib_max: u64) {
     let kib = agent.rss_kib();
-    println!("resident: {kib} KiB of at most {kib_max}");
+    eprintln!("resident: {kib} KiB of at most {kib_max}");
     assert!(kib < kib_max, "{kib} KiB resident");
 }
 

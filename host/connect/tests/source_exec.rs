@@ -106,7 +106,7 @@ async fn a_stop_ends_a_silent_command_and_its_children() {
     let mut agent = Agent::start("exec", 10, &[("command", command), SH]);
     until("both run", || processes("sleep\u{0}98761.25").len() == 2).await;
     agent.stop().await;
-    assert_eq!(processes("98761.25"), []);
+    assert_eq!(processes("98761.25"), Vec::<i32>::new());
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_command_that_refuses_to_end_is_killed() {
     let mut agent = Agent::start("exec", 10, &[("command", command), SH, ("batchTimeout", "1")]);
     assert_eq!(agent.lines(1).await, ["ready"]);
     agent.stop().await;
-    assert_eq!(processes("98762.25"), []);
+    assert_eq!(processes("98762.25"), Vec::<i32>::new());
 }
 
 #[tokio::test]
