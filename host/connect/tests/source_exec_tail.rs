@@ -184,7 +184,7 @@ async fn under_constant_writing_rotation_and_killing_every_line_comes_exactly_on
     let mut rotated_at = 0;
     while log.written < LINES {
         log.write(100);
-        if log.written % 1_300 == 0 {
+        if log.written.is_multiple_of(1_300) {
             for pid in log.tails() {
                 let _gone = kill_process(Pid::from_raw(pid).expect("a process id"), Signal::KILL);
             }
