@@ -184,7 +184,15 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// Flume's launcher takes options for the JVM and long names behind one dash.
 fn without_jvm_options(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let jvm = ["-X", "-agentlib:", "-agentpath:", "-javaagent:"];
-    let renamed = [("-prov", "--conf-provider"), ("-user", "--conf-user"), ("-pwd", "--conf-password")];
+    let renamed = [
+        ("-prov", "--conf-provider"),
+        ("-user", "--conf-user"),
+        ("-pwd", "--conf-password"),
+        ("-name", "--name"),
+        ("-conf", "--conf"),
+        ("-conf-file", "--conf-file"),
+        ("-conf-uri", "--conf-uri"),
+    ];
     let kept = arguments.filter(|a| !a.to_str().is_some_and(|a| jvm.iter().any(|j| a.starts_with(j))));
     kept.map(|argument| match renamed.iter().find(|(short, _)| argument == *short) {
         Some((_, long)) => (*long).into(),
@@ -219,6 +227,8 @@ mod tests {
         );
         assert_eq!((args.name, args.conf_file), (vec!["a1".to_owned()], vec![PathBuf::from("example.conf")]));
         assert_eq!(args.config.properties, ["flume.root.logger=INFO,console"]);
+        let args = agent("flume-ng agent -conf conf -conf-file example.conf -name a1");
+        assert_eq!((args.name, args.conf_file), (vec!["a1".to_owned()], vec![PathBuf::from("example.conf")]));
         let args = agent("flume-ng node -c conf -f x.conf -n a1,a2 -prov some.Class -D a=b=c");
         assert_eq!(args.name, ["a1", "a2"]);
         assert_eq!(properties(args.config.properties.iter().map(String::as_str))["a"], "b=c");

@@ -46,7 +46,7 @@ fn assert_serves(agent: &Agent, client: &mut Client) {
 #[track_caller]
 fn assert_small(agent: &Agent, kib_max: u64) {
     let kib = agent.rss_kib();
-    println!("resident: {kib} KiB of at most {kib_max}");
+    eprintln!("resident: {kib} KiB of at most {kib_max}");
     assert!(kib < kib_max, "{kib} KiB resident");
 }
 
@@ -220,4 +220,20 @@ fn clients_that_never_read_their_answers_are_not_read_from() {
         assert_small(&agent, RSS_KIB_MAX);
         agent.metrics().assert_balanced("a1");
     }
+}
+
+#[test]
+fn silent_clients_of_the_monitor_do_not_keep_others_from_its_answers() {
+    let agent = start("");
+    agent.port();
+    let port = agent.monitor_port();
+    let mut silent = Vec::new();
+    for n in 0..150 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("accepted");
+        if n % 2 == 0 {
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Never-Ends: ").expect("sent");
+        }
+        silent.push(stream);
+    }
+    agent.metrics().assert_balanced("a1");
 }

@@ -165,6 +165,23 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
+/// Sends until the disk and then the channel are full: the lines that were answered with `OK`.
+fn fill(agent: &Agent) -> Vec<String> {
+    let mut accepted = Vec::new();
+    let mut is_full = false;
+    for n in 0.. {
+        let was_full = is_full;
+        is_full = agent.log.text().contains("No space left on device");
+        let lines = numbered(&format!("{n} {}", "y".repeat(200)), 100);
+        accepted.extend(accepted_of(agent, &lines));
+        if was_full {
+            break;
+        }
+    }
+    agent.until("a full channel", |m| m.count("CHANNEL.c1", "ChannelSize") == 50).assert_balanced("a1");
+    accepted
+}
+
 #[test]
 fn a_disk_that_is_full_and_freed_again_costs_no_acked_line_and_tears_none() {
     let setup = Setup::new(NETCAT_TO_FILES);
@@ -174,24 +191,41 @@ fn a_disk_that_is_full_and_freed_again_costs_no_acked_line_and_tears_none() {
         return;
     };
     // Not a multiple of a page, so that the disk is full in the middle of a line.
-    let ballast = out.parent().expect("home").join("out").join("ballast-0");
+    let ballast = out.join("ballast-0");
     std::fs::write(&ballast, vec![b'\n'; 900 * 1024]).expect("fits");
     let mut agent = setup.start();
-    let lines = numbered(&"y".repeat(200), 3000);
-    let mut accepted = accepted_of(&agent, &lines[..1500]);
-    assert!(accepted.len() < 1500, "the disk was never full");
-    agent.log.line("No space left on device");
-    agent.until("a full channel", |m| m.count("CHANNEL.c1", "ChannelSize") == 50).assert_balanced("a1");
+    let mut accepted = fill(&agent);
     std::fs::remove_file(&ballast).expect("removed");
     let mut client = agent.client();
-    for line in &lines[1500..] {
-        client.insist(line);
-        accepted.push(line.clone());
+    for line in numbered(&"late ".repeat(40), 1000) {
+        client.insist(&line);
+        accepted.push(line);
     }
     let (code, log) = agent.stop();
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(lines_in(&out), accepted);
     assert_eq!((last_count(&log, "delivered"), last_count(&log, "dropped")), (accepted.len() as u64, 0));
+}
+
+#[test]
+fn sigterm_while_the_disk_is_full_tears_no_line_and_counts_what_found_no_room() {
+    let setup = Setup::new(NETCAT_TO_FILES).args(&["--drain-seconds", "1"]);
+    let out = setup.home().join("out");
+    let Some(_disk) = SmallDisk::mount(&out) else {
+        println!("SKIPPED, NOT TESTED: a full disk needs the right to mount a tmpfs (run as root)");
+        return;
+    };
+    std::fs::write(out.join("ballast-0"), vec![b'\n'; 1000 * 1024]).expect("fits");
+    let mut agent = setup.start();
+    let accepted = fill(&agent);
+    let (code, log) = agent.stop();
+    assert_eq!(code, Some(0), "{log}");
+    std::fs::remove_file(out.join("ballast-0")).expect("removed");
+    let written = lines_in(&out);
+    assert!(!written.is_empty() && written.len() < accepted.len());
+    assert_eq!(written, accepted[..written.len()]);
+    let dropped = u64::try_from(accepted.len() - written.len()).expect("a number");
+    assert_eq!((last_count(&log, "delivered"), last_count(&log, "dropped")), (written.len() as u64, dropped));
 }
 
 #[test]

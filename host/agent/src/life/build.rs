@@ -9,7 +9,7 @@ use flumen_connect::catalog::by_name;
 use flumen_connect::ledger::{DropCounts, SinkCounters, SourceCounters};
 use flumen_connect::outlet::NamedChannel;
 use flumen_connect::processors::SinkProcessor;
-use flumen_connect::{Interceptor, Outlet, Selector, Sink};
+use flumen_connect::{Interceptor, Outlet, Selector};
 use flumen_connect::{channels, interceptors, processors, selectors, sinks, sources};
 
 use super::BuildError;
@@ -126,12 +126,14 @@ fn build_sinks(
     let built = config.sinks.iter().filter_map(|component| {
         let kind = type_name(component);
         let channel = find_channel(channels, component.channel.as_deref()?)?;
-        let built: Result<Box<dyn Sink>, _> = (by_name(sinks::TYPES, kind)?.build)(&component.settings);
-        let mut sink = kept(built, &format!("Sink {}", component.name), diagnostics)?;
+        let build = by_name(sinks::TYPES, kind)?.build;
+        let mut sink = kept(build(&component.settings), &format!("Sink {}", component.name), diagnostics)?;
         let counters = Arc::new(SinkCounters::default());
         sink.attach(counters.clone());
         let status = Arc::new(SinkStatus { unit: Unit::new(&component.name, kind), counters });
-        Some((component.name.clone(), GroupSink::new(sink, channel, status)))
+        let settings = component.settings.clone();
+        let rebuild = Box::new(move || build(&settings).ok());
+        Some((component.name.clone(), GroupSink::new(sink, rebuild, channel, status)))
     });
     built.collect()
 }

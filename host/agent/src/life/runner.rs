@@ -6,6 +6,7 @@
 //!        └── all failed: pause, 250 ms doubling to 5 s
 //! ```
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use flumen_channel::{Channel, Take};
 use flumen_connect::ledger::add;
 use flumen_connect::processors::SinkProcessor;
 use flumen_connect::{ComponentError, Delivery, Sink};
+use futures_util::FutureExt;
 use futures_util::future::select_all;
 use tokio::sync::oneshot;
 
@@ -30,9 +32,13 @@ const IN_VAIN_MAX: usize = 16;
 /// The space.
 const IN_VAIN_PAUSE: Duration = Duration::from_millis(20);
 
+/// Makes a fresh sink, for after a panic: nobody knows in which state the old one is.
+pub(super) type Rebuild = Box<dyn Fn() -> Option<Box<dyn Sink>> + Send>;
+
 /// A sink with what belongs to it.
 pub(super) struct GroupSink {
     sink: Box<dyn Sink>,
+    rebuild: Rebuild,
     channel: Arc<dyn Channel>,
     pub(super) status: Arc<SinkStatus>,
     is_open: bool,
@@ -97,15 +103,39 @@ pub(super) fn spawn(mut group: Group, signals: Signals) -> RunnerThread {
 }
 
 impl GroupSink {
-    pub(super) fn new(sink: Box<dyn Sink>, channel: Arc<dyn Channel>, status: Arc<SinkStatus>) -> Self {
-        Self { sink, channel, status, is_open: false }
+    pub(super) fn new(
+        sink: Box<dyn Sink>,
+        rebuild: Rebuild,
+        channel: Arc<dyn Channel>,
+        status: Arc<SinkStatus>,
+    ) -> Self {
+        Self { sink, rebuild, channel, status, is_open: false }
+    }
+
+    /// Calls the sink. A panic is one of its errors, and the last thing it did: a fresh sink takes its place.
+    async fn call<T>(
+        &mut self,
+        call: impl AsyncFnOnce(&mut dyn Sink) -> Result<T, ComponentError>,
+    ) -> Result<T, ComponentError> {
+        let panic = match AssertUnwindSafe(call(&mut *self.sink)).catch_unwind().await {
+            Ok(result) => return result,
+            Err(panic) => panic,
+        };
+        if let Some(mut fresh) = (self.rebuild)() {
+            fresh.attach(self.status.counters.clone());
+            self.sink = fresh;
+            self.is_open = false;
+        }
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(format!("internal error: {text}").into())
     }
 
     async fn open(&mut self) -> Result<(), ComponentError> {
         if self.is_open {
             return Ok(());
         }
-        self.sink.open().await?;
+        self.call(async |sink| sink.open().await).await?;
         self.is_open = true;
         tracing::info!("Component type: SINK, name: {} started", self.status.unit.name);
         self.status.unit.set(State::Running);
@@ -126,7 +156,7 @@ impl GroupSink {
         let count = take.len();
         add(&counters.drain_attempt, count);
         add(if count < batch_size { &counters.batch_underflow } else { &counters.batch_complete }, 1);
-        let delivered = self.sink.deliver(take.batches()).await;
+        let delivered = self.call(async |sink| sink.deliver(take.batches()).await).await;
         let delivery = delivered.inspect_err(|_| add(&counters.event_write_fail, 1))?;
         self.settle(take, &delivery).await?;
         if matches!(self.status.unit.state(), State::Failing(_)) {
@@ -244,7 +274,7 @@ impl Group {
         let now = Instant::now();
         for sink in &mut self.sinks {
             if sink.sink.idle_at().is_some_and(|at| at <= now)
-                && let Err(error) = sink.sink.idle().await
+                && let Err(error) = sink.call(async |sink| sink.idle().await).await
             {
                 sink.failed(&error);
             }
@@ -254,7 +284,7 @@ impl Group {
     async fn close(&mut self) {
         for sink in &mut self.sinks {
             if sink.is_open
-                && let Err(error) = sink.sink.close().await
+                && let Err(error) = sink.call(async |sink| sink.close().await).await
             {
                 tracing::error!("Sink {} did not close: {error}", sink.status.unit.name);
             }

@@ -27,9 +27,11 @@ const SHORT: StopLimits = StopLimits {
     sinks: Duration::from_millis(200),
 };
 
-/// How a sink hangs in `deliver`.
+/// What a sink does in `deliver`.
 #[derive(Clone, Copy, Debug)]
-enum Hanging {
+enum Bad {
+    /// A bug.
+    Panicking,
     /// As in a system call that does not return.
     Blocked,
     /// As on a peer that does not answer.
@@ -37,7 +39,7 @@ enum Hanging {
 }
 
 #[async_trait]
-impl Sink for Hanging {
+impl Sink for Bad {
     fn batch_size(&self) -> usize {
         3
     }
@@ -46,10 +48,11 @@ impl Sink for Hanging {
     }
     async fn deliver(&mut self, _: &[Batch]) -> Result<Delivery, ComponentError> {
         match self {
-            Hanging::Blocked => loop {
+            Bad::Panicking => panic!("a bug in a sink"),
+            Bad::Blocked => loop {
                 std::thread::park();
             },
-            Hanging::Waiting => pending().await,
+            Bad::Waiting => pending().await,
         }
     }
     async fn close(&mut self) -> Result<(), ComponentError> {
@@ -77,7 +80,7 @@ fn five_events() -> Batch {
 }
 
 /// An agent with a deaf source, a channel with five events, and sinks that hang.
-async fn start(sinks: &[Hanging]) -> Agent {
+async fn start(sinks: &[Bad]) -> Agent {
     let gate = Arc::new(Gate::default());
     let limits = MemoryLimits {
         capacity: 100,
@@ -129,11 +132,15 @@ fn sink_status(n: usize) -> Arc<SinkStatus> {
     })
 }
 
-fn group(sink: Hanging, status: Arc<SinkStatus>, channel: Arc<dyn Channel>) -> Group {
+fn group(sink: Bad, status: Arc<SinkStatus>, channel: Arc<dyn Channel>) -> Group {
     let name = status.unit.name.clone();
     let found = processors::TYPES.iter().find(|t| t.spec.name == "default").expect("a type");
     let processor = (found.build)(&Settings::new("g"), std::slice::from_ref(&name)).expect("built");
-    Group { name, sinks: vec![GroupSink::new(Box::new(sink), channel, status)], processor }
+    Group {
+        name,
+        sinks: vec![GroupSink::new(Box::new(sink), Box::new(move || Some(Box::new(sink))), channel, status)],
+        processor,
+    }
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -147,7 +154,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_sink_that_hangs_and_a_source_that_does_not_listen_do_not_hold_up_the_stop() {
-    for sink in [Hanging::Blocked, Hanging::Waiting] {
+    for sink in [Bad::Blocked, Bad::Waiting] {
         let agent = start(&[sink]).await;
         let status = agent.status().clone();
         until("the sink has taken events", || get(&status.sinks[0].counters.drain_attempt) == 3).await;
@@ -161,7 +168,7 @@ async fn a_sink_that_hangs_and_a_source_that_does_not_listen_do_not_hold_up_the_
 
 #[tokio::test]
 async fn many_sinks_that_hang_share_one_limit() {
-    let agent = start(&[Hanging::Waiting; 50]).await;
+    let agent = start(&[Bad::Waiting; 50]).await;
     let status = agent.status().clone();
     let limits = StopLimits { sinks: Duration::from_secs(5), ..SHORT };
     // One after the other they would take 250 s.
@@ -176,4 +183,15 @@ async fn an_agent_that_is_dropped_takes_its_sources_with_it() {
     until("the source runs", || agent.status().sources[0].unit.state() == State::Running).await;
     drop(agent);
     until("the source is gone", || source.strong_count() == 0).await;
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_is_failing_and_tried_again_and_its_events_stay_in_the_channel() {
+    let agent = start(&[Bad::Panicking]).await;
+    let status = agent.status().clone();
+    until("it was tried again", || status.sinks[0].unit.failures() >= 2).await;
+    assert_eq!(status.sinks[0].unit.state(), State::Failing("internal error: a bug in a sink".to_owned()));
+    assert_eq!(status.ledger().in_channels, 5);
+    tokio::time::timeout(PATIENCE, agent.stop(SHORT)).await.expect("an end");
+    assert_eq!(status.ledger().dropped_total(), 5);
 }
