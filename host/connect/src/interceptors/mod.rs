@@ -3,7 +3,6 @@
 //! Each works on the batch as a whole: a header that is the same for all events is one constant column, a
 //! filter writes spans, rewritten bodies go into one new arena.
 
-mod charset;
 mod constant;
 mod host;
 mod pattern;

@@ -7,7 +7,6 @@
 //! Invariants: no line that was read is lost without being counted; the command is read only as fast as the
 //! channel takes its lines; neither the command nor what it started outlives the run of the source.
 
-mod charset;
 mod command;
 mod config;
 mod lines;
@@ -53,7 +52,7 @@ fn build(settings: &Settings) -> Result<Box<dyn Source>, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let config = ExecConfig::read(settings, &mut diagnostics).ok_or(diagnostics)?;
     Ok(Box::new(Exec {
-        lines: Lines::new(config.charset, config.line_bytes_max),
+        lines: Lines::new(config.charset.units(), config.line_bytes_max),
         follow: config.tail.clone().map(Follow::new),
         config,
     }))
