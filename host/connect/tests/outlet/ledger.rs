@@ -108,10 +108,7 @@ async fn live(world: &mut World, step: Step) -> usize {
             let _stored_or_rejected = world.outlet.deliver(numbers(0..events)).await;
             events
         }
-        Step::FromFront(events) => match world.outlet.deliver_from_front(&numbers(0..events)).await {
-            Ok(stored) => stored,
-            Err(_) => 1,
-        },
+        Step::FromFront(events) => world.outlet.deliver_from_front(&numbers(0..events)).await.unwrap_or(1),
         Step::Patiently(events, seconds) => {
             deliver_until_stopped(world, events, seconds).await;
             events

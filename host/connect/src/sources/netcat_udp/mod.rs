@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Options, Settings, options};
 use flumen_event::HeaderName;
 use tokio::net::UdpSocket;
 use tokio::select;
@@ -48,19 +48,13 @@ options! {
 }
 
 pub(super) const NETCAT_UDP: SourceType = SourceType {
-    spec: ComponentSpec {
-        kind: ComponentKind::Source,
-        name: "netcatudp",
-        aliases: &["org.apache.flume.source.NetcatUdpSource"],
-        doc: NetcatUdpOptions::DOC,
-        options: NetcatUdpOptions::OPTIONS,
-        check: |settings, diagnostics| NetcatUdpOptions::read(settings, diagnostics).is_some(),
-        batch_size: None,
-        transaction_capacity: None,
-    },
+    spec: ComponentSpec::of::<NetcatUdpOptions>(
+        ComponentKind::Source,
+        "netcatudp",
+        &["org.apache.flume.source.NetcatUdpSource"],
+    ),
     build: |settings: &Settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = NetcatUdpOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = NetcatUdpOptions::of(settings)?;
         let header = options.remote_address.as_deref().map(HeaderName::from);
         Ok(Box::new(NetcatUdp { bind: options.bind, port: options.port, header }))
     },
