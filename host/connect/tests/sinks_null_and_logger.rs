@@ -6,7 +6,10 @@ mod fixtures;
 use std::sync::{Arc, Mutex};
 
 use fixtures::{batch, sink};
+use flumen_config::Settings;
 use flumen_connect::Sink;
+use flumen_connect::catalog::by_name;
+use flumen_connect::sinks::TYPES;
 use flumen_event::Batch;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use flumen_config::options::{Count, Options, Words};
-use flumen_config::{Catalog, ComponentKind, ComponentSpec, Diagnostics, Input, LoadOptions, Settings, load};
+use flumen_config::{Catalog, ComponentKind, ComponentSpec, Input, LoadOptions, Settings, load};
 
 /// Our own odd configurations.
 pub fn fixtures() -> PathBuf {
