@@ -5,7 +5,7 @@ mod harness;
 use std::path::Path;
 use std::process::Command;
 
-use harness::{Agent, Setup, last_count, lines_in, until};
+use harness::{Agent, Setup, last_count, lines_in, processes_with, until};
 use rustix::process::Signal;
 
 const NETCAT_TO_FILES: &str = "
@@ -268,14 +268,6 @@ fn exec_counts_every_line_that_it_has_read_when_sigterm_finds_the_channel_full()
     let received = last_count(&log, "received");
     assert!(received > 50, "{log}");
     assert_eq!(last_count(&log, "dropped"), received, "{log}");
-}
-
-/// Processes that have this text in their command line.
-fn processes_with(text: &str) -> Vec<String> {
-    let entries = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
-    let command_lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    let readable = command_lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
-    readable.filter(|line| line.contains(text)).collect()
 }
 
 #[test]

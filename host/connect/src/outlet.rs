@@ -186,7 +186,10 @@ impl Outlet {
         settled: impl FnOnce(),
     ) -> Result<(), RejectReason> {
         let inner = &*self.0;
-        let routed = self.route(batch).map_err(RejectReason::Interceptor)?;
+        let routed = self.route(batch).map_err(|error| {
+            add(&inner.counters.generic_processing_fail, 1);
+            RejectReason::Interceptor(error)
+        })?;
         let since = Instant::now();
         let count_and_tell = || {
             inner.count_stored(&routed);

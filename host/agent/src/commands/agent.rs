@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flumen_config::{AgentConfig, Diagnostics, Input, LoadOptions, Loaded, Severity, explain, render};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::environment::LauncherEnvironment;
+use super::signals::Signals;
 use super::{own_properties, print};
 use crate::cli::AgentArgs;
 use crate::life::{Agent, StopLimits};
@@ -18,6 +18,11 @@ use crate::status::AgentStatus;
 
 /// A monitoring port that is taken is tried again this often.
 const MONITOR_RETRY: Duration = Duration::from_secs(3);
+
+/// A stop that takes so much longer than its limits hangs.
+const STOP_MARGIN: Duration = Duration::from_millis(250);
+/// How long sources that are cut off may take to be gone, and with them the commands of exec sources.
+const CUT_OFF_WITHIN: Duration = Duration::from_millis(250);
 
 /// Why the process cannot do its work.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +186,7 @@ async fn serve(
     limits: StopLimits,
 ) -> Result<ExitCode, Fatal> {
     let no_signals = |error| Fatal::System { what: "cannot watch for signals", error };
-    let mut signals = Signals::watch().map_err(no_signals)?;
+    let mut signals = Signals::watch(limits.in_all() + STOP_MARGIN).map_err(no_signals)?;
     let mut running = Vec::new();
     let mut not_started: Vec<AgentStatus> = removed
         .iter()
@@ -217,14 +222,18 @@ async fn serve(
     let name = signals.next().await;
     tracing::info!("{name}: stopping");
     let stopping = futures_util::future::join_all(running.into_iter().map(|agent| agent.stop(limits)));
+    let mut is_cut_off = false;
     tokio::select! {
         _ = stopping => {}
         name = signals.next() => {
             tracing::warn!("{name} again: ending at once");
-            return Ok(ExitCode::FAILURE);
+            is_cut_off = true;
         }
     }
-    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if is_cut_off {
+        tokio::time::sleep(CUT_OFF_WITHIN).await;
+    }
+    Ok(if is_complete && !is_cut_off { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One line that says what runs and what does not.
@@ -259,33 +268,5 @@ async fn monitor(monitoring: Monitoring, agents: Agents) {
             Err(error) => tracing::error!("{error}; trying again in {} s", MONITOR_RETRY.as_secs()),
         }
         tokio::time::sleep(MONITOR_RETRY).await;
-    }
-}
-
-/// The signals that end the process, and one that must not.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    /// A write beyond the limit of file sizes (`ulimit -f`) sends this; if nobody watches for it, it kills the
-    /// process and what its channels hold. Watched for, the write fails and the sink deals with that.
-    _file_too_large: Signal,
-}
-
-impl Signals {
-    fn watch() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-        })
-    }
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
-        }
     }
 }

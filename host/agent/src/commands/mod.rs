@@ -4,6 +4,7 @@ pub mod agent;
 pub mod check;
 mod environment;
 pub mod explain;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::io::Write;

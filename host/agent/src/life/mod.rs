@@ -7,6 +7,8 @@
 mod build;
 mod runner;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +55,17 @@ const DRAIN_MIN: Duration = Duration::from_secs(1);
 /// How long a source that is cut off may take to be gone. It ends at its next await.
 const CUT_OFF_WITHIN: Duration = Duration::from_millis(250);
 
+impl StopLimits {
+    /// How long a stop takes at most.
+    #[must_use]
+    pub fn in_all(&self) -> Duration {
+        let sources = self.sources + CUT_OFF_WITHIN + DRAIN_MIN.min(self.drain);
+        sources.max(self.drain).saturating_add(self.sinks)
+    }
+}
+
 impl Default for StopLimits {
-    /// In sum, at worst 9.25 s: below the ten seconds after which container engines kill.
+    /// In all, at worst 9.25 s: below the ten seconds after which container engines kill.
     fn default() -> Self {
         Self { sources: Duration::from_secs(7), drain: Duration::from_secs(8), sinks: Duration::from_secs(1) }
     }
@@ -169,6 +180,13 @@ impl Agent {
         for ((component, cause), events) in &ledger.dropped {
             tracing::info!("dropped at {component}: {events} events: {cause}");
         }
+    }
+}
+
+/// An agent that is not stopped in order takes its sources with it, and they the commands they have started.
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.sources.iter().for_each(JoinHandle::abort);
     }
 }
 

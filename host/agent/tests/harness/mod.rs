@@ -105,7 +105,7 @@ impl Log {
 
 /// A program to be started.
 pub struct Setup {
-    home: TempDir,
+    home: Option<TempDir>,
     command: Command,
 }
 
@@ -120,7 +120,11 @@ impl Setup {
         std::fs::write(&file, text).expect("the configuration is written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_flumen"));
         command.arg("agent").arg("-f").arg(&file);
-        Self { home, command }
+        Self { home: Some(home), command }
+    }
+    /// Another way to start the program.
+    pub fn of_command(command: Command) -> Self {
+        Self { home: None, command }
     }
     /// The same with the program started by a shell, after some commands that set limits.
     pub fn after(mut self, shell: &str) -> Self {
@@ -139,7 +143,7 @@ impl Setup {
         self
     }
     pub fn home(&self) -> &Path {
-        self.home.path()
+        self.home.as_ref().expect("a configuration was given").path()
     }
     /// Starts the agent `a1` with its monitor.
     pub fn start(self) -> Agent {
@@ -154,10 +158,13 @@ impl Setup {
         .start_as_given()
     }
     pub fn start_as_given(mut self) -> Agent {
-        self.command.current_dir(self.home.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some(home) = &self.home {
+            self.command.current_dir(home.path());
+        }
+        self.command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = self.command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Log::follow(child.stderr.take().expect("piped"));
-        Agent { child, log, home: Some(self.home) }
+        Agent { child, log, home: self.home }
     }
 }
 
@@ -170,7 +177,7 @@ pub struct Agent {
 
 impl Agent {
     pub fn home(&self) -> PathBuf {
-        self.home.as_ref().expect("kept until the end").path().to_owned()
+        self.home.as_ref().expect("a configuration was given").path().to_owned()
     }
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -271,4 +278,12 @@ pub fn lines_in(dir: &Path) -> Vec<String> {
         lines.extend(text.lines().map(str::to_owned));
     }
     lines
+}
+
+/// Processes that have this text in their command line.
+pub fn processes_with(text: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
+    let command_lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let readable = command_lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    readable.filter(|line| line.contains(text)).collect()
 }

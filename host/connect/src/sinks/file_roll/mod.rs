@@ -46,8 +46,9 @@ options! {
     /// survives the death of the agent, and with `sink.fsync = batch` also that of the machine.
     ///
     /// **When something fails** the batch stays in the channel and is tried again, and the file is cut back to
-    /// the last whole batch: no line is torn, none is doubled. If the disk is full, the same file goes on once
-    /// there is room. After any other error the next attempt begins a new file.
+    /// the last whole batch, so no line is torn or doubled. If the disk is full, the same file goes on once
+    /// there is room. After any other error the next attempt begins a new file. Only if the file cannot be cut
+    /// back either is it left as it is, which is logged: its last lines may then stand in the next file again.
     ///
     /// **Files are never overwritten:** a name that is taken is passed over (Flume would empty the file). A file
     /// that was moved away is written on until the next roll. If the open file was deleted, which is noticed

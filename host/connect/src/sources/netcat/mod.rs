@@ -27,7 +27,8 @@ options! {
     ///
     /// Each line is answered: `OK`, or `FAILED: ` and the reason, if the channels have no room within their
     /// keep-alive (the connection stays), or if the line is too long (the connection is closed).
-    /// A line that is answered with `OK` is in every required channel.
+    /// A line that is answered with `OK` is in every required channel, or was dropped on purpose by an interceptor or
+    /// the selector, and counted.
     pub struct NetcatOptions {
         /// Host name or address to listen on. `0.0.0.0` means all, IPv6 included.
         "bind" => bind: String,
@@ -137,6 +138,11 @@ impl NetcatSource {
             let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER);
             if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
                 tracing::debug!(%error, "no keep-alive on a connection");
+            }
+            // Answers of one read may go out in several pieces; without this, each but the first would wait for
+            // the client's delayed acknowledgement, 40 ms.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "answers of a connection may be late");
             }
             let open = OpenConnection::count(&context);
             if let Err(error) = connection::serve(&stream, &limits, ack, &large_reads, &context).await {
