@@ -1,7 +1,7 @@
 //! Which component types there are: those this build can run, and those of Flume that are still to come.
 
 use crate::diagnostic::Diagnostics;
-use crate::options::OptionSpec;
+use crate::options::{OptionSpec, Options};
 use crate::settings::Settings;
 
 /// What a component is. Each kind has names of its own.
@@ -48,6 +48,28 @@ pub struct ComponentSpec {
     pub batch_size: Option<fn(&Settings) -> usize>,
     /// Channels: the transaction capacity, from valid settings; absent if unlimited.
     pub transaction_capacity: Option<fn(&Settings) -> Option<usize>>,
+}
+
+impl ComponentSpec {
+    /// A component whose check is that its options can be read. One that checks more, or moves batches, says
+    /// so: `ComponentSpec { check: …, ..ComponentSpec::of::<…>(…) }`.
+    #[must_use]
+    pub const fn of<O: Options>(
+        kind: ComponentKind,
+        name: &'static str,
+        aliases: &'static [&'static str],
+    ) -> Self {
+        Self {
+            kind,
+            name,
+            aliases,
+            doc: O::DOC,
+            options: O::OPTIONS,
+            check: |settings, diagnostics| O::read(settings, diagnostics).is_some(),
+            batch_size: None,
+            transaction_capacity: None,
+        }
+    }
 }
 
 /// All component types of a build.

@@ -93,6 +93,14 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// What a reader makes, or all that it found wrong.
+    ///
+    /// # Errors
+    /// If the reader makes nothing.
+    pub fn or<T>(read: impl FnOnce(&mut Self) -> Option<T>) -> Result<T, Self> {
+        let mut diagnostics = Self::default();
+        read(&mut diagnostics).ok_or(diagnostics)
+    }
     /// Adds a finding.
     pub fn push(&mut self, finding: Diagnostic) {
         self.list.push(finding);

@@ -35,7 +35,7 @@ pub mod render;
 pub mod secret;
 pub mod settings;
 mod substitute;
-mod suggest;
+pub mod suggest;
 pub mod text;
 mod toml;
 mod typed;

@@ -46,6 +46,13 @@ pub trait Options: Sized {
     const DOC: &'static str;
     /// Reads all options. Every mistake becomes a diagnostic; with at least one error there is no value.
     fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<Self>;
+    /// The options of a component that is being built.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    fn of(settings: &Settings) -> Result<Self, Diagnostics> {
+        Diagnostics::or(|diagnostics| Self::read(settings, diagnostics))
+    }
 }
 
 /// What a bad or missing value of an option leads to; how the generated reader decides.

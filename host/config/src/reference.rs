@@ -105,16 +105,10 @@ mod tests {
 
     fn catalog() -> Catalog {
         Catalog::new([ComponentSpec {
-            kind: ComponentKind::Source,
-            name: "sample",
-            aliases: &["org.example.Sample"],
-            doc: Sample::DOC,
-            options: Sample::OPTIONS,
             check: |settings, findings| {
                 Sample::read(settings, findings).map(|s| (s.bind, s.max, s.names, s.suffix)).is_some()
             },
-            batch_size: None,
-            transaction_capacity: None,
+            ..ComponentSpec::of::<Sample>(ComponentKind::Source, "sample", &["org.example.Sample"])
         }])
     }
 

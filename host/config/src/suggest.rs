@@ -1,7 +1,9 @@
-//! "Did you mean": the nearest of some known words.
+//! "Did you mean": the nearest of some known words. Every message that names an unknown word asks here, so that
+//! all of them guess alike.
 
-/// The candidate nearest to `word`, if one is near enough to have been meant.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The candidate nearest to `word`, if one is near enough to have been meant: the longer the word, the more
+/// letters may be wrong, and three at most. Case does not count. A candidate equal to the word is passed over.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower: Vec<char> = word.to_lowercase().chars().take(WORD_CHARS_MAX).collect();
     let limit = match lower.len() {
         0..=1 => 0,

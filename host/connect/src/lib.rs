@@ -30,6 +30,7 @@ pub mod sinks;
 pub mod source;
 pub mod sources;
 pub mod stop;
+pub mod turns;
 
 pub use interceptor::{Drops, InterceptError, Interceptor};
 pub use ledger::{SinkCounters, SourceCounters};

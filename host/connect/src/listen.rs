@@ -4,10 +4,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 
 /// Connections the kernel holds until they are accepted; Java's default of 50 is too few for a busy host.
 const BACKLOG: i32 = 1024;
+/// What the kernel may keep of datagrams while we are busy; it gives less if its own limit is lower.
+const DATAGRAM_BUFFER_BYTES: usize = 4 << 20;
 
 /// A socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -62,15 +64,45 @@ pub async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, ListenE
     if found.is_empty() { Err(resolve(io::ErrorKind::NotFound.into())) } else { Ok(found) }
 }
 
-/// Listens on the first address that can be had.
+/// Listens for connections on the first address that can be had.
 ///
 /// # Errors
 /// If the name has no address or none can be listened on.
 pub async fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
+    first(host, port, |address| {
+        let socket = open(address, Type::STREAM, Protocol::TCP)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    })
+    .await
+}
+
+/// Receives datagrams at the first address that can be had.
+///
+/// # Errors
+/// If the name has no address or none can be received at.
+pub async fn udp(host: &str, port: u16) -> Result<UdpSocket, ListenError> {
+    first(host, port, |address| {
+        let socket = open(address, Type::DGRAM, Protocol::UDP)?;
+        // A smaller buffer loses datagrams sooner and is no reason to receive none.
+        let _smaller = socket.set_recv_buffer_size(DATAGRAM_BUFFER_BYTES);
+        socket.bind(&address.into())?;
+        UdpSocket::from_std(socket.into())
+    })
+    .await
+}
+
+async fn first<S>(
+    host: &str,
+    port: u16,
+    bind: impl Fn(SocketAddr) -> io::Result<S>,
+) -> Result<S, ListenError> {
     let mut refused = None;
     for address in addresses(host, port).await? {
-        match listen(address) {
-            Ok(listener) => return Ok(listener),
+        match bind(address) {
+            Ok(socket) => return Ok(socket),
             Err(error) => refused = Some(ListenError::Bind { address, error }),
         }
     }
@@ -78,27 +110,30 @@ pub async fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
         .unwrap_or(ListenError::Resolve { host: host.to_owned(), error: io::ErrorKind::NotFound.into() }))
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
     }
-    socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
-/// An address as `java.net.InetSocketAddress` prints one that was never resolved: `/127.0.0.1:44444`.
+/// An address as `java.net.InetSocketAddress` prints one that was never resolved: `/127.0.0.1:44444` (JDK 14
+/// and later).
 #[must_use]
 pub fn as_java_prints(address: SocketAddr) -> String {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => format!("/{ip}:{}", address.port()),
-        IpAddr::V6(ip) => {
-            let groups: Vec<String> = ip.segments().iter().map(|s| format!("{s:x}")).collect();
-            format!("/[{}]:{}", groups.join(":"), address.port())
+    let port = address.port();
+    match (address.ip().to_canonical(), address) {
+        (IpAddr::V6(ip), SocketAddr::V6(full)) => {
+            let groups: Vec<String> = ip.segments().iter().map(|group| format!("{group:x}")).collect();
+            let scope = match full.scope_id() {
+                0 => String::new(),
+                scope => format!("%{scope}"),
+            };
+            format!("/[{}{scope}]:{port}", groups.join(":"))
         }
+        (ip, _) => format!("/{ip}:{port}"),
     }
 }
 
@@ -106,19 +141,51 @@ pub fn as_java_prints(address: SocketAddr) -> String {
 mod tests {
     use super::*;
 
+    // Printed by OpenJDK 17.
     #[test]
     fn addresses_print_as_in_java() {
         let print = |text: &str| as_java_prints(text.parse().expect("an address"));
         assert_eq!(print("127.0.0.1:80"), "/127.0.0.1:80");
         assert_eq!(print("[::1]:80"), "/[0:0:0:0:0:0:0:1]:80");
+        assert_eq!(print("[2001:db8::1]:12"), "/[2001:db8:0:0:0:0:0:1]:12");
+        assert_eq!(print("[fe80::1%2]:12"), "/[fe80:0:0:0:0:0:0:1%2]:12");
         assert_eq!(print("[::ffff:10.0.0.1]:80"), "/10.0.0.1:80");
     }
 
     #[tokio::test]
-    async fn a_port_in_use_says_what_to_do() {
+    async fn a_port_in_use_says_so_in_the_systems_words_and_what_to_do() {
         let first = tcp("127.0.0.1", 0).await.expect("a free port");
         let port = first.local_addr().expect("bound").port();
-        let refused = tcp("127.0.0.1", port).await.expect_err("in use").to_string();
-        assert!(refused.contains(&port.to_string()) && refused.contains("choose another port"), "{refused}");
+        let stream = tcp("127.0.0.1", port).await.expect_err("in use").to_string();
+        let first = udp("127.0.0.1", 0).await.expect("a free port");
+        let datagram_port = first.local_addr().expect("bound").port();
+        let datagram = udp("127.0.0.1", datagram_port).await.expect_err("in use").to_string();
+        for (port, refused) in [(port, stream), (datagram_port, datagram)] {
+            for words in [&port.to_string(), "Address already in use", "choose another port"] {
+                assert!(refused.contains(words), "{refused}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_wildcard_of_ipv4_serves_both() {
+        let socket = udp("0.0.0.0", 0).await.expect("a free port");
+        let port = socket.local_addr().expect("bound").port();
+        let mut hosts = vec![("127.0.0.1", "127.0.0.1:0")];
+        if std::net::UdpSocket::bind("[::1]:0").is_ok() {
+            hosts.push(("::1", "[::1]:0"));
+        } else {
+            eprintln!("no IPv6 on this machine");
+        }
+        for (host, own) in hosts {
+            let client = std::net::UdpSocket::bind(own).expect("bound");
+            client.send_to(host.as_bytes(), (host, port)).expect("sent");
+            let mut text = [0; 16];
+            let (length, sender) = socket.recv_from(&mut text).await.expect("received");
+            assert_eq!(
+                (&text[..length], sender.ip().to_canonical().to_string()),
+                (host.as_bytes(), host.to_owned())
+            );
+        }
     }
 }

@@ -1,30 +1,23 @@
 //! `file_roll` on the real file system. Broken disks are tested inside the sink, with disks made of memory.
 
+#[path = "sink_fixtures/mod.rs"]
+mod fixtures;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use flumen_config::Settings;
-use flumen_connect::catalog::by_name;
-use flumen_connect::sinks::TYPES;
 use flumen_connect::{Sink, SinkCounters};
-use flumen_event::{Batch, BatchBuilder};
+use flumen_event::Batch;
 use tempfile::TempDir;
 
 fn sink(directory: &Path, pairs: &[(&str, &str)]) -> Box<dyn Sink> {
-    let mut settings = Settings::from_pairs("a1.sinks.k1", pairs.iter().copied());
-    let directory = directory.to_str().expect("UTF-8");
-    settings.insert(
-        "sink.directory",
-        Settings::from_pairs("", [("d", directory)]).get("d").expect("set").clone(),
-    );
-    (by_name(TYPES, "file_roll").expect("known").build)(&settings).expect("valid settings")
+    let directory = [("sink.directory", directory.to_str().expect("UTF-8"))];
+    fixtures::sink("file_roll", &[&directory, pairs].concat())
 }
 
 fn batch(bodies: &[&str]) -> Batch {
-    let mut builder = BatchBuilder::default();
-    bodies.iter().for_each(|body| builder.push(body.as_bytes(), [("k", "v")]).expect("fits"));
-    builder.finish()
+    fixtures::batch(bodies, &[("k", "v")])
 }
 
 /// Paths and contents in the order of the names.

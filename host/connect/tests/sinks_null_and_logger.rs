@@ -1,12 +1,16 @@
 //! What the null and the logger sink log.
 
+#[path = "sink_fixtures/mod.rs"]
+mod fixtures;
+
 use std::sync::{Arc, Mutex};
 
+use fixtures::{batch, sink};
 use flumen_config::Settings;
 use flumen_connect::Sink;
 use flumen_connect::catalog::by_name;
 use flumen_connect::sinks::TYPES;
-use flumen_event::{Batch, BatchBuilder};
+use flumen_event::Batch;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// Collects `target: message` lines.
@@ -23,19 +27,6 @@ impl<S: tracing::Subscriber> Layer<S> for Lines {
         });
         self.0.lock().expect("not poisoned").push(line);
     }
-}
-
-fn sink(name: &'static str, pairs: &[(&str, &str)]) -> Box<dyn Sink> {
-    let settings = Settings::from_pairs("a1.sinks.k1", pairs.iter().copied());
-    (by_name(TYPES, name).expect("known").build)(&settings).expect("valid settings")
-}
-
-fn batch(bodies: &[&str], headers: &[(&str, &str)]) -> Batch {
-    let mut builder = BatchBuilder::default();
-    for body in bodies {
-        builder.push(body.as_bytes(), headers.iter().copied()).expect("fits");
-    }
-    builder.finish()
 }
 
 async fn logged(sink: &mut dyn Sink, deliveries: &[Vec<Batch>]) -> Vec<String> {

@@ -111,7 +111,7 @@ async fn a_stop_ends_a_silent_command_and_its_children() {
     let mut agent = Agent::start("exec", 10, &[("command", &command), SH]);
     until("both run", || processes(&format!("sleep\u{0}{nap}")).len() == 2).await;
     agent.stop().await;
-    assert_eq!(processes(&nap), Vec::<i32>::new());
+    assert_eq!(processes(&nap), [0; 0]);
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_command_that_refuses_to_end_is_killed() {
     let mut agent = Agent::start("exec", 10, &[("command", &command), SH, ("batchTimeout", "1")]);
     assert_eq!(agent.lines(1).await, ["ready"]);
     agent.stop().await;
-    assert_eq!(processes(&nap), Vec::<i32>::new());
+    assert_eq!(processes(&nap), [0; 0]);
 }
 
 #[tokio::test]

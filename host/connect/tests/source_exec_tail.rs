@@ -73,7 +73,7 @@ async fn the_first_start_is_at_the_last_ten_lines() {
     log.write(5);
     assert_eq!(agent.lines(5).await, lines(100..105));
     agent.stop().await;
-    assert_eq!(log.tails(), Vec::<i32>::new());
+    assert_eq!(log.tails(), [0; 0]);
 }
 
 #[tokio::test]

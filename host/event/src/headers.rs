@@ -1,5 +1,6 @@
 //! The header columns of a batch.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use crate::column::Column;
@@ -64,6 +65,12 @@ impl Headers {
     pub(crate) fn remove(&mut self, name: &str) {
         if self.column(name).is_some() {
             self.edit().retain(|(n, _)| &**n != name);
+        }
+    }
+    /// Removes the columns of these names.
+    pub(crate) fn remove_all(&mut self, names: &HashSet<&str>) {
+        if self.columns.iter().any(|(n, _)| names.contains(&**n)) {
+            self.edit().retain(|(n, _)| !names.contains(&**n));
         }
     }
     /// Adds a column whose name is known to be new.

@@ -37,6 +37,7 @@ enum Edit {
     WhereAbsent(String, String),
     Column(String, Vec<bool>),
     Remove(String),
+    RemoveAll(Vec<String>),
     Bodies(u8),
 }
 
@@ -49,6 +50,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         (name(), "[pq]{0,3}").prop_map(|(n, v)| Edit::WhereAbsent(n, v)),
         (name(), prop::collection::vec(any::<bool>(), 60)).prop_map(|(n, v)| Edit::Column(n, v)),
         name().prop_map(Edit::Remove),
+        prop::collection::vec(name(), 0..5).prop_map(Edit::RemoveAll),
         any::<u8>().prop_map(Edit::Bodies),
     ];
     prop::collection::vec(edit, 0..12)
@@ -78,6 +80,7 @@ fn apply_to_model(model: &mut Model, edit: &Edit) {
         Edit::Remove(n) => model.iter_mut().for_each(|(h, _)| {
             h.remove(n);
         }),
+        Edit::RemoveAll(names) => model.iter_mut().for_each(|(h, _)| h.retain(|n, _| !names.contains(n))),
         Edit::Bodies(b) => model.iter_mut().for_each(|(_, body)| body.push(*b)),
     }
 }
@@ -100,6 +103,7 @@ fn apply_to_batch(batch: Batch, edit: &Edit) -> Batch {
             batch.with_column(&name(n), column)
         }
         Edit::Remove(n) => batch.without(n),
+        Edit::RemoveAll(names) => batch.without_all(names.iter().map(String::as_str)),
         Edit::Bodies(b) => {
             let (mut arena, mut spans) = (Vec::new(), Vec::new());
             for event in batch.iter() {

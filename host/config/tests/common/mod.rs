@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use flumen_config::options::{Count, Options, Words};
-use flumen_config::{Catalog, ComponentKind, ComponentSpec, Diagnostics, Input, LoadOptions, Settings, load};
+use flumen_config::{Catalog, ComponentKind, ComponentSpec, Input, LoadOptions, Settings, load};
 
 /// Our own odd configurations.
 pub fn fixtures() -> PathBuf {
@@ -138,21 +138,8 @@ flumen_config::options! {
     struct Plain {}
 }
 
-fn check<T: Options>(settings: &Settings, diagnostics: &mut Diagnostics) -> bool {
-    T::read(settings, diagnostics).is_some()
-}
-
 fn spec<T: Options>(kind: ComponentKind, name: &'static str) -> ComponentSpec {
-    ComponentSpec {
-        kind,
-        name,
-        aliases: &[],
-        doc: T::DOC,
-        options: T::OPTIONS,
-        check: check::<T>,
-        batch_size: None,
-        transaction_capacity: None,
-    }
+    ComponentSpec::of::<T>(kind, name, &[])
 }
 
 /// How many events at once, by key, with a default.

@@ -40,32 +40,30 @@ options! {
 
 pub(super) const MEMORY: ChannelType = ChannelType {
     spec: ComponentSpec {
-        kind: ComponentKind::Channel,
-        name: "memory",
-        aliases: &["org.apache.flume.channel.MemoryChannel"],
-        doc: MemoryOptions::DOC,
-        options: MemoryOptions::OPTIONS,
         check: |settings, diagnostics| memory_limits(settings, diagnostics).is_some(),
-        batch_size: None,
         transaction_capacity: Some(|settings| {
             memory_limits(settings, &mut Diagnostics::default()).map(|l| l.transaction_capacity)
         }),
+        ..ComponentSpec::of::<MemoryOptions>(
+            ComponentKind::Channel,
+            "memory",
+            &["org.apache.flume.channel.MemoryChannel"],
+        )
     },
     build: |settings, gate| build(settings, gate, memory_limits),
 };
 
 pub(super) const PSEUDO_TRANSACTIONAL: ChannelType = ChannelType {
     spec: ComponentSpec {
-        kind: ComponentKind::Channel,
-        name: "org.apache.flume.channel.PseudoTxnMemoryChannel",
-        aliases: &[],
-        doc: PseudoOptions::DOC,
-        options: PseudoOptions::OPTIONS,
         check: |settings, diagnostics| pseudo_limits(settings, diagnostics).is_some(),
-        batch_size: None,
         transaction_capacity: Some(|settings| {
             pseudo_limits(settings, &mut Diagnostics::default()).map(|l| l.transaction_capacity)
         }),
+        ..ComponentSpec::of::<PseudoOptions>(
+            ComponentKind::Channel,
+            "org.apache.flume.channel.PseudoTxnMemoryChannel",
+            &[],
+        )
     },
     build: |settings, gate| build(settings, gate, pseudo_limits),
 };
@@ -73,8 +71,7 @@ pub(super) const PSEUDO_TRANSACTIONAL: ChannelType = ChannelType {
 type ReadLimits = fn(&Settings, &mut Diagnostics) -> Option<MemoryLimits>;
 
 fn build(settings: &Settings, gate: Arc<Gate>, read: ReadLimits) -> Result<Arc<dyn Channel>, Diagnostics> {
-    let mut diagnostics = Diagnostics::default();
-    let limits = read(settings, &mut diagnostics).ok_or(diagnostics)?;
+    let limits = Diagnostics::or(|diagnostics| read(settings, diagnostics))?;
     Ok(Arc::new(MemoryChannel::new(limits, gate)))
 }
 

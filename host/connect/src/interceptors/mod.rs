@@ -3,7 +3,6 @@
 //! Each works on the batch as a whole: a header that is the same for all events is one constant column, a
 //! filter writes spans, rewritten bodies go into one new arena.
 
-mod charset;
 mod constant;
 mod host;
 mod pattern;
@@ -42,27 +41,14 @@ const fn spec<O: Options>(
     aliases: &'static [&'static str],
     check: Check,
 ) -> ComponentSpec {
-    ComponentSpec {
-        kind: ComponentKind::Interceptor,
-        name,
-        aliases,
-        doc: O::DOC,
-        options: O::OPTIONS,
-        check,
-        batch_size: None,
-        transaction_capacity: None,
-    }
+    ComponentSpec { check, ..ComponentSpec::of::<O>(ComponentKind::Interceptor, name, aliases) }
 }
 
 fn build<I: Interceptor + 'static>(
     settings: &Settings,
     make: fn(&Settings, &mut Diagnostics) -> Option<I>,
 ) -> Result<Box<dyn Interceptor>, Diagnostics> {
-    let mut diagnostics = Diagnostics::default();
-    match make(settings, &mut diagnostics) {
-        Some(interceptor) => Ok(Box::new(interceptor)),
-        None => Err(diagnostics),
-    }
+    Diagnostics::or(|diagnostics| make(settings, diagnostics)).map(|made| Box::new(made) as _)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use flumen_config::{Diagnostic, Diagnostics, Options, Settings, options};
 use flumen_event::{Batch, Span};
 use flumen_regex::{JavaRegex, MatchError, Replacement};
 
-use super::charset::Charset;
 use super::pattern::{Pattern, TooComplex};
 use crate::catalog::InterceptorType;
+use crate::charset::Charset;
 use crate::interceptor::{Drops, InterceptError, Interceptor};
 
 /// What an arena may grow to: spans are 32 bits wide.

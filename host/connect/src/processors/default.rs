@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use flumen_config::{Diagnostics, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Settings, options};
 
 use super::SinkProcessor;
 use crate::catalog::ProcessorType;
@@ -13,10 +13,10 @@ options! {
 }
 
 pub(super) const DEFAULT: ProcessorType = ProcessorType {
-    spec: super::spec::<DefaultOptions>(
+    spec: ComponentSpec::of::<DefaultOptions>(
+        ComponentKind::SinkProcessor,
         "default",
         &["org.apache.flume.sink.DefaultSinkProcessor"],
-        |settings, diagnostics| DefaultOptions::read(settings, diagnostics).is_some(),
     ),
     build,
 };

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use flumen_config::{Diagnostic, Diagnostics, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostic, Diagnostics, Options, Settings, options};
 use flumen_event::java_hash_order;
 
 use super::SinkProcessor;
@@ -31,7 +31,14 @@ options! {
 }
 
 pub(super) const FAILOVER: ProcessorType = ProcessorType {
-    spec: super::spec::<FailoverOptions>("failover", &["org.apache.flume.sink.FailoverSinkProcessor"], check),
+    spec: ComponentSpec {
+        check,
+        ..ComponentSpec::of::<FailoverOptions>(
+            ComponentKind::SinkProcessor,
+            "failover",
+            &["org.apache.flume.sink.FailoverSinkProcessor"],
+        )
+    },
     build,
 };
 
@@ -58,8 +65,7 @@ fn check(settings: &Settings, diagnostics: &mut Diagnostics) -> bool {
 }
 
 fn build(settings: &Settings, sinks: &[String]) -> Result<Box<dyn SinkProcessor>, Diagnostics> {
-    let mut diagnostics = Diagnostics::default();
-    let options = FailoverOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+    let options = FailoverOptions::of(settings)?;
     if sinks.is_empty() {
         let message = "a failover group needs a sink".to_owned();
         return Err(super::wrong_count(settings, message, "list the group's sinks in `sinks`"));

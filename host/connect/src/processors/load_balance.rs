@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use flumen_config::{Diagnostics, OptionValue, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, options};
 
 use super::SinkProcessor;
 use crate::catalog::ProcessorType;
+use crate::turns::Turns;
 
 /// A sink that has not failed for this long after its last pause starts again with the shortest one.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -19,7 +20,7 @@ options! {
     /// one fails. The sinks of a group share one thread.
     pub struct LoadBalanceOptions {
         /// The order of the sinks: `round_robin` or `random`.
-        "selector" => selector: Order = Order::RoundRobin,
+        "selector" => selector: Turns = Turns::RoundRobin,
         /// Whether a sink that failed is left alone for a while: 2 s, and twice as long with each failure.
         "backoff" => backoff: bool = false,
         /// The longest time that a failed sink is left alone, in milliseconds. 0 stands for the default.
@@ -27,44 +28,17 @@ options! {
     }
 }
 
-/// In which order sinks are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// From the one after the last first one.
-    RoundRobin,
-    /// Any.
-    Random,
-}
-
-impl OptionValue for Order {
-    const KIND: &'static str = "round_robin or random";
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "round_robin" => Ok(Self::RoundRobin),
-            "random" => Ok(Self::Random),
-            _ => Err("neither `round_robin` nor `random`; Java classes cannot be loaded".to_owned()),
-        }
-    }
-    fn show(&self) -> String {
-        match self {
-            Self::RoundRobin => "round_robin".to_owned(),
-            Self::Random => "random".to_owned(),
-        }
-    }
-}
-
 pub(super) const LOAD_BALANCE: ProcessorType = ProcessorType {
-    spec: super::spec::<LoadBalanceOptions>(
+    spec: ComponentSpec::of::<LoadBalanceOptions>(
+        ComponentKind::SinkProcessor,
         "load_balance",
         &["org.apache.flume.sink.LoadBalancingSinkProcessor"],
-        |settings, diagnostics| LoadBalanceOptions::read(settings, diagnostics).is_some(),
     ),
     build,
 };
 
 fn build(settings: &Settings, sinks: &[String]) -> Result<Box<dyn SinkProcessor>, Diagnostics> {
-    let mut diagnostics = Diagnostics::default();
-    let options = LoadBalanceOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+    let options = LoadBalanceOptions::of(settings)?;
     if sinks.len() < 2 {
         let message = format!("load_balance needs two sinks or more, the group has {}", sinks.len());
         return Err(super::wrong_count(settings, message, "use the sink without a group"));
@@ -86,7 +60,7 @@ struct Failures {
 }
 
 struct LoadBalance {
-    order: Order,
+    order: Turns,
     /// The longest pause; absent without `backoff`.
     pause_max: Option<Duration>,
     sinks: Vec<Failures>,
@@ -104,9 +78,9 @@ impl SinkProcessor for LoadBalance {
         let sinks = self.sinks.iter().enumerate().filter(|(_, failures)| rested(failures));
         let mut sinks: Vec<usize> = sinks.map(|(sink, _)| sink).collect();
         match self.order {
-            Order::Random => fastrand::shuffle(&mut sinks),
-            Order::RoundRobin if sinks.is_empty() => {}
-            Order::RoundRobin => {
+            Turns::Random => fastrand::shuffle(&mut sinks),
+            Turns::RoundRobin if sinks.is_empty() => {}
+            Turns::RoundRobin => {
                 let first = if self.next < sinks.len() { self.next } else { 0 };
                 self.next = (first + 1) % sinks.len();
                 sinks.rotate_left(first);

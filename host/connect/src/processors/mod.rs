@@ -6,7 +6,7 @@ mod load_balance;
 
 use std::time::Instant;
 
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostic, Diagnostics, Options, Settings};
+use flumen_config::{Diagnostic, Diagnostics, Settings};
 
 use crate::catalog::ProcessorType;
 
@@ -27,25 +27,6 @@ pub trait SinkProcessor: Send {
     fn failed(&mut self, sink: usize, now: Instant);
     /// When to ask again if there was no candidate.
     fn retry_at(&self) -> Option<Instant>;
-}
-
-type Check = fn(&Settings, &mut Diagnostics) -> bool;
-
-const fn spec<O: Options>(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    check: Check,
-) -> ComponentSpec {
-    ComponentSpec {
-        kind: ComponentKind::SinkProcessor,
-        name,
-        aliases,
-        doc: O::DOC,
-        options: O::OPTIONS,
-        check,
-        batch_size: None,
-        transaction_capacity: None,
-    }
 }
 
 /// A group with a number of sinks that its processor cannot serve.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flumen_config::{Diagnostic, Diagnostics, Settings};
+use flumen_config::{Diagnostic, Diagnostics, Settings, suggest};
 
 /// Channels as indexes, ascending, each once.
 pub(super) type Channels = BTreeSet<usize>;
@@ -31,9 +31,8 @@ impl<'a> ChannelLists<'a> {
         channels
     }
     fn unknown(&mut self, key: &str, word: &str) {
-        let near = self.names.iter().map(|name| (distance(name, word), name)).min();
-        let help = match near.filter(|(far, name)| *far <= name.len().div_ceil(3)) {
-            Some((_, name)) => format!("did you mean `{name}`?"),
+        let help = match suggest::nearest(word, self.names.iter().map(String::as_str)) {
+            Some(name) => format!("did you mean `{name}`?"),
             None => format!("the source's channels are: {}", self.names.join(" ")),
         };
         let message = format!("the source has no channel `{word}`");
@@ -48,21 +47,6 @@ impl<'a> ChannelLists<'a> {
     pub(super) fn finish<T>(self, value: T) -> Result<T, Diagnostics> {
         if self.diagnostics.error_count() == 0 { Ok(value) } else { Err(self.diagnostics) }
     }
-}
-
-/// Levenshtein's distance in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

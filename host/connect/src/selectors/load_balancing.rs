@@ -2,64 +2,38 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use flumen_config::{Diagnostics, OptionValue, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, options};
 use flumen_event::Batch;
 
 use crate::catalog::SelectorType;
 use crate::selector::{Leg, Rows, Selector};
+use crate::turns::Turns;
 
 options! {
     /// Puts each event into one channel of the source, so that the channels share the load. A batch is split
     /// among them, event by event; all of its parts are stored or none.
     pub struct LoadBalancingOptions {
         /// How the channel of the next event is found: `round_robin` or `random`.
-        "policy" => policy: Policy = Policy::RoundRobin,
-    }
-}
-
-/// How the channel of an event is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// One after the other.
-    RoundRobin,
-    /// Any.
-    Random,
-}
-
-impl OptionValue for Policy {
-    const KIND: &'static str = "round_robin or random";
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "round_robin" => Ok(Self::RoundRobin),
-            "random" => Ok(Self::Random),
-            _ => Err("neither `round_robin` nor `random`".to_owned()),
-        }
-    }
-    fn show(&self) -> String {
-        match self {
-            Self::RoundRobin => "round_robin".to_owned(),
-            Self::Random => "random".to_owned(),
-        }
+        "policy" => policy: Turns = Turns::RoundRobin,
     }
 }
 
 pub(super) const LOAD_BALANCING: SelectorType = SelectorType {
-    spec: super::spec::<LoadBalancingOptions>(
+    spec: ComponentSpec::of::<LoadBalancingOptions>(
+        ComponentKind::Selector,
         "load_balancing",
         &["org.apache.flume.channel.LoadBalancingChannelSelector"],
-        |settings, diagnostics| LoadBalancingOptions::read(settings, diagnostics).is_some(),
     ),
     build,
 };
 
 fn build(settings: &Settings, names: &[String]) -> Result<Box<dyn Selector>, Diagnostics> {
-    let mut diagnostics = Diagnostics::default();
-    let options = LoadBalancingOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+    let options = LoadBalancingOptions::of(settings)?;
     Ok(Box::new(LoadBalancing { policy: options.policy, channels: names.len(), next: AtomicUsize::new(0) }))
 }
 
 struct LoadBalancing {
-    policy: Policy,
+    policy: Turns,
     channels: usize,
     /// Events routed so far: the turn of the next one.
     next: AtomicUsize,
@@ -73,13 +47,13 @@ impl Selector for LoadBalancing {
         let share = batch.len().div_ceil(self.channels.max(1));
         let mut rows = vec![Vec::with_capacity(share); self.channels];
         match self.policy {
-            Policy::RoundRobin => {
+            Turns::RoundRobin => {
                 let first = self.next.fetch_add(batch.len(), Relaxed);
                 for row in 0..batch.len() {
                     rows[first.wrapping_add(row) % self.channels].push(row as u32);
                 }
             }
-            Policy::Random => {
+            Turns::Random => {
                 (0..batch.len() as u32).for_each(|row| rows[fastrand::usize(..self.channels)].push(row));
             }
         }

@@ -5,32 +5,11 @@ mod load_balancing;
 mod multiplexing;
 mod replicating;
 
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings};
-
 use crate::catalog::SelectorType;
 
 /// All selectors.
 pub static TYPES: &[SelectorType] =
     &[replicating::REPLICATING, multiplexing::MULTIPLEXING, load_balancing::LOAD_BALANCING];
-
-type Check = fn(&Settings, &mut Diagnostics) -> bool;
-
-const fn spec<O: Options>(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    check: Check,
-) -> ComponentSpec {
-    ComponentSpec {
-        kind: ComponentKind::Selector,
-        name,
-        aliases,
-        doc: O::DOC,
-        options: O::OPTIONS,
-        check,
-        batch_size: None,
-        transaction_capacity: None,
-    }
-}
 
 #[cfg(test)]
 mod fixtures {

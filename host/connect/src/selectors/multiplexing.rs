@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use flumen_config::{Diagnostics, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, options};
 use flumen_event::{Batch, Column};
 
 use super::channels::{ChannelLists, Channels};
@@ -28,10 +28,8 @@ options! {
 }
 
 pub(super) const MULTIPLEXING: SelectorType = SelectorType {
-    spec: super::spec::<MultiplexingOptions>(
-        "multiplexing",
-        &["org.apache.flume.channel.MultiplexingChannelSelector"],
-        |settings, diagnostics| {
+    spec: ComponentSpec {
+        check: |settings, diagnostics| {
             let mut lists = ChannelLists::new(settings, &[]);
             let mapped = settings.below("mapping.").iter().fold(true, |good, (value, setting)| {
                 good & (!setting.value.trim().is_empty() || lists.refuse_empty(value))
@@ -39,7 +37,12 @@ pub(super) const MULTIPLEXING: SelectorType = SelectorType {
             diagnostics.extend(lists.diagnostics);
             MultiplexingOptions::read(settings, diagnostics).is_some() && mapped
         },
-    ),
+        ..ComponentSpec::of::<MultiplexingOptions>(
+            ComponentKind::Selector,
+            "multiplexing",
+            &["org.apache.flume.channel.MultiplexingChannelSelector"],
+        )
+    },
     build,
 };
 
@@ -69,8 +72,7 @@ struct Multiplexing {
 }
 
 fn build(settings: &Settings, names: &[String]) -> Result<Box<dyn Selector>, Diagnostics> {
-    let mut diagnostics = Diagnostics::default();
-    let options = MultiplexingOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+    let options = MultiplexingOptions::of(settings)?;
     let mut lists = ChannelLists::new(settings, names);
     let default = lists.of("default");
     let mut required = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! `replicating`: every event into every channel.
 
-use flumen_config::{Diagnostics, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Settings, options};
 use flumen_event::Batch;
 
 use super::channels::ChannelLists;
@@ -18,10 +18,10 @@ options! {
 }
 
 pub(super) const REPLICATING: SelectorType = SelectorType {
-    spec: super::spec::<ReplicatingOptions>(
+    spec: ComponentSpec::of::<ReplicatingOptions>(
+        ComponentKind::Selector,
         "replicating",
         &["org.apache.flume.channel.ReplicatingChannelSelector"],
-        |settings, diagnostics| ReplicatingOptions::read(settings, diagnostics).is_some(),
     ),
     build,
 };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, options};
+use flumen_config::{ComponentKind, ComponentSpec, Options, options};
 use flumen_event::{Batch, EventRef};
 
 use crate::catalog::SerializerType;
@@ -21,19 +21,13 @@ options! {
 }
 
 pub(super) const HEADER_AND_TEXT: SerializerType = SerializerType {
-    spec: ComponentSpec {
-        kind: ComponentKind::Serializer,
-        name: "header_and_text",
-        aliases: &["org.apache.flume.serialization.HeaderAndBodyTextEventSerializer$Builder"],
-        doc: HeaderAndTextOptions::DOC,
-        options: HeaderAndTextOptions::OPTIONS,
-        check: |settings, diagnostics| HeaderAndTextOptions::read(settings, diagnostics).is_some(),
-        batch_size: None,
-        transaction_capacity: None,
-    },
+    spec: ComponentSpec::of::<HeaderAndTextOptions>(
+        ComponentKind::Serializer,
+        "header_and_text",
+        &["org.apache.flume.serialization.HeaderAndBodyTextEventSerializer$Builder"],
+    ),
     build: |settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = HeaderAndTextOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = HeaderAndTextOptions::of(settings)?;
         Ok(Box::new(HeaderAndText { append_newline: options.append_newline }))
     },
 };

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, options};
+use flumen_config::{ComponentKind, ComponentSpec, Options, options};
 use flumen_event::Batch;
 
 use crate::catalog::SerializerType;
@@ -20,19 +20,13 @@ options! {
 }
 
 pub(super) const TEXT: SerializerType = SerializerType {
-    spec: ComponentSpec {
-        kind: ComponentKind::Serializer,
-        name: "text",
-        aliases: &["org.apache.flume.serialization.BodyTextEventSerializer$Builder"],
-        doc: TextOptions::DOC,
-        options: TextOptions::OPTIONS,
-        check: |settings, diagnostics| TextOptions::read(settings, diagnostics).is_some(),
-        batch_size: None,
-        transaction_capacity: None,
-    },
+    spec: ComponentSpec::of::<TextOptions>(
+        ComponentKind::Serializer,
+        "text",
+        &["org.apache.flume.serialization.BodyTextEventSerializer$Builder"],
+    ),
     build: |settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = TextOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = TextOptions::of(settings)?;
         Ok(Box::new(Text { append_newline: options.append_newline }))
     },
 };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use async_trait::async_trait;
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, options};
+use flumen_config::{ComponentKind, ComponentSpec, Options, options};
 use flumen_event::{Batch, EventRef};
 
 use crate::ComponentError;
@@ -29,20 +29,14 @@ options! {
 }
 
 pub(super) const LOGGER: SinkType = SinkType {
-    spec: ComponentSpec {
-        kind: ComponentKind::Sink,
-        name: "logger",
-        aliases: &["org.apache.flume.sink.LoggerSink"],
-        doc: LoggerOptions::DOC,
-        options: LoggerOptions::OPTIONS,
-        check: |settings, diagnostics| LoggerOptions::read(settings, diagnostics).is_some(),
-        // As in Flume: a logger fits any channel. It takes what a transaction may hold.
-        batch_size: None,
-        transaction_capacity: None,
-    },
+    // Without a batch size, as in Flume: a logger fits any channel. It takes what a transaction may hold.
+    spec: ComponentSpec::of::<LoggerOptions>(
+        ComponentKind::Sink,
+        "logger",
+        &["org.apache.flume.sink.LoggerSink"],
+    ),
     build: |settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = LoggerOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = LoggerOptions::of(settings)?;
         Ok(Box::new(LoggerSink { bytes_max: options.max_bytes_to_log as usize }))
     },
 };

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use flumen_config::options::Count;
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, options};
+use flumen_config::{ComponentKind, ComponentSpec, Options, options};
 use flumen_event::Batch;
 
 use crate::ComponentError;
@@ -21,20 +21,11 @@ options! {
 
 pub(super) const NULL: SinkType = SinkType {
     spec: ComponentSpec {
-        kind: ComponentKind::Sink,
-        name: "null",
-        aliases: &["org.apache.flume.sink.NullSink"],
-        doc: NullOptions::DOC,
-        options: NullOptions::OPTIONS,
-        check: |settings, diagnostics| NullOptions::read(settings, diagnostics).is_some(),
-        batch_size: Some(|settings| {
-            NullOptions::read(settings, &mut Diagnostics::default()).map_or(0, |o| o.batch_size.0)
-        }),
-        transaction_capacity: None,
+        batch_size: Some(|settings| NullOptions::of(settings).map_or(0, |o| o.batch_size.0)),
+        ..ComponentSpec::of::<NullOptions>(ComponentKind::Sink, "null", &["org.apache.flume.sink.NullSink"])
     },
     build: |settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = NullOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = NullOptions::of(settings)?;
         Ok(Box::new(NullSink { name: settings.name().to_owned(), options, taken: 0 }))
     },
 };

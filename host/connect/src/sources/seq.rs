@@ -5,7 +5,7 @@ use std::pin::pin;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use flumen_config::options::Count;
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Options, Settings, options};
 use flumen_event::{Batch, Span};
 use tokio::select;
 
@@ -27,20 +27,15 @@ options! {
 
 pub(super) const SEQ: SourceType = SourceType {
     spec: ComponentSpec {
-        kind: ComponentKind::Source,
-        name: "seq",
-        aliases: &["org.apache.flume.source.SequenceGeneratorSource"],
-        doc: SeqOptions::DOC,
-        options: SeqOptions::OPTIONS,
-        check: |settings, diagnostics| SeqOptions::read(settings, diagnostics).is_some(),
-        batch_size: Some(|settings| {
-            SeqOptions::read(settings, &mut Diagnostics::default()).map_or(1, |o| o.batch_size.0)
-        }),
-        transaction_capacity: None,
+        batch_size: Some(|settings| SeqOptions::of(settings).map_or(1, |o| o.batch_size.0)),
+        ..ComponentSpec::of::<SeqOptions>(
+            ComponentKind::Source,
+            "seq",
+            &["org.apache.flume.source.SequenceGeneratorSource"],
+        )
     },
     build: |settings: &Settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = SeqOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = SeqOptions::of(settings)?;
         let left = u64::try_from(options.total_events).unwrap_or(0);
         Ok(Box::new(Seq { batch_size: options.batch_size.0, left, next: Counter::default() }))
     },

@@ -39,20 +39,18 @@ options! {
 
 pub(super) const STRESS: SourceType = SourceType {
     spec: ComponentSpec {
-        kind: ComponentKind::Source,
-        name: "org.apache.flume.source.StressSource",
-        aliases: &[],
-        doc: StressOptions::DOC,
-        options: StressOptions::OPTIONS,
         check: |settings, diagnostics| read(settings, diagnostics).is_some(),
         batch_size: Some(|settings| {
             read(settings, &mut Diagnostics::default()).map_or(1, |o| o.batch_size.0)
         }),
-        transaction_capacity: None,
+        ..ComponentSpec::of::<StressOptions>(
+            ComponentKind::Source,
+            "org.apache.flume.source.StressSource",
+            &[],
+        )
     },
     build: |settings: &Settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = Diagnostics::or(|diagnostics| read(settings, diagnostics))?;
         Ok(Box::new(Stress { options, made: 0, stored: 0, refusals: 0 }))
     },
 };

@@ -49,38 +49,19 @@ impl OptionValue for DateForm {
     }
 }
 
-const PASS_THROUGH: ComponentSpec = spec::<PassThroughOptions>(
+const PASS_THROUGH: ComponentSpec = ComponentSpec::of::<PassThroughOptions>(
+    ComponentKind::ExtractorSerializer,
     "default",
     &["org.apache.flume.interceptor.RegexExtractorInterceptorPassThroughSerializer"],
-    |settings, diagnostics| PassThroughOptions::read(settings, diagnostics).is_some(),
 );
 
-const MILLIS: ComponentSpec = spec::<MillisOptions>(
+const MILLIS: ComponentSpec = ComponentSpec::of::<MillisOptions>(
+    ComponentKind::ExtractorSerializer,
     "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer",
     &[],
-    |settings, diagnostics| MillisOptions::read(settings, diagnostics).is_some(),
 );
 
 pub(super) const SPECS: &[ComponentSpec] = &[PASS_THROUGH, MILLIS];
-
-type Check = fn(&Settings, &mut Diagnostics) -> bool;
-
-const fn spec<O: Options>(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    check: Check,
-) -> ComponentSpec {
-    ComponentSpec {
-        kind: ComponentKind::ExtractorSerializer,
-        name,
-        aliases,
-        doc: O::DOC,
-        options: O::OPTIONS,
-        check,
-        batch_size: None,
-        transaction_capacity: None,
-    }
-}
 
 /// How the value of a header is made.
 pub(super) enum Serializer {

@@ -8,7 +8,7 @@ pub(crate) mod datum;
 
 use std::io;
 
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, OptionValue, Options, options};
+use flumen_config::{ComponentKind, ComponentSpec, OptionValue, Options, options};
 use flumen_event::Batch;
 
 pub use codec::{CODECS, Codec};
@@ -50,19 +50,13 @@ impl OptionValue for SyncInterval {
 }
 
 pub(super) const AVRO_EVENT: SerializerType = SerializerType {
-    spec: ComponentSpec {
-        kind: ComponentKind::Serializer,
-        name: "avro_event",
-        aliases: &["org.apache.flume.serialization.FlumeEventAvroEventSerializer$Builder"],
-        doc: AvroEventOptions::DOC,
-        options: AvroEventOptions::OPTIONS,
-        check: |settings, diagnostics| AvroEventOptions::read(settings, diagnostics).is_some(),
-        batch_size: None,
-        transaction_capacity: None,
-    },
+    spec: ComponentSpec::of::<AvroEventOptions>(
+        ComponentKind::Serializer,
+        "avro_event",
+        &["org.apache.flume.serialization.FlumeEventAvroEventSerializer$Builder"],
+    ),
     build: |settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = AvroEventOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = AvroEventOptions::of(settings)?;
         Ok(Box::new(options))
     },
 };

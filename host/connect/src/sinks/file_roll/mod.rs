@@ -99,16 +99,12 @@ impl OptionValue for Fsync {
 
 pub(super) const FILE_ROLL: SinkType = SinkType {
     spec: ComponentSpec {
-        kind: ComponentKind::Sink,
-        name: "file_roll",
-        aliases: &["org.apache.flume.sink.RollingFileSink"],
-        doc: FileRollOptions::DOC,
-        options: FileRollOptions::OPTIONS,
-        check: |settings, diagnostics| FileRollOptions::read(settings, diagnostics).is_some(),
-        batch_size: Some(|settings| {
-            FileRollOptions::read(settings, &mut Diagnostics::default()).map_or(0, |o| o.batch_size.0)
-        }),
-        transaction_capacity: None,
+        batch_size: Some(|settings| FileRollOptions::of(settings).map_or(0, |o| o.batch_size.0)),
+        ..ComponentSpec::of::<FileRollOptions>(
+            ComponentKind::Sink,
+            "file_roll",
+            &["org.apache.flume.sink.RollingFileSink"],
+        )
     },
     build: |settings| Ok(Box::new(FileRollSink::build(settings)?)),
 };
@@ -121,8 +117,7 @@ struct FileRollSink {
 
 impl FileRollSink {
     fn build(settings: &Settings) -> Result<Self, Diagnostics> {
-        let mut diagnostics = Diagnostics::default();
-        let options = FileRollOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = FileRollOptions::of(settings)?;
         let roll_interval_s = u64::try_from(options.roll_interval_s).unwrap_or(0);
         let roller = Roller::new(RollerParts {
             directory: PathBuf::from(&options.directory),

@@ -30,25 +30,17 @@ options! {
     }
 }
 
-const DEFAULT_SPEC: ComponentSpec = ComponentSpec {
-    kind: ComponentKind::PathManager,
-    name: "default",
-    aliases: &["org.apache.flume.formatter.output.DefaultPathManager$Builder"],
-    doc: DefaultPathOptions::DOC,
-    options: DefaultPathOptions::OPTIONS,
-    check: |settings, diagnostics| DefaultPathOptions::read(settings, diagnostics).is_some(),
-    batch_size: None,
-    transaction_capacity: None,
-};
+const DEFAULT_SPEC: ComponentSpec = ComponentSpec::of::<DefaultPathOptions>(
+    ComponentKind::PathManager,
+    "default",
+    &["org.apache.flume.formatter.output.DefaultPathManager$Builder"],
+);
 
-const ROLL_TIME_SPEC: ComponentSpec = ComponentSpec {
-    name: "rolltime",
-    aliases: &["org.apache.flume.formatter.output.RollTimePathManager$Builder"],
-    doc: RollTimePathOptions::DOC,
-    options: RollTimePathOptions::OPTIONS,
-    check: |settings, diagnostics| RollTimePathOptions::read(settings, diagnostics).is_some(),
-    ..DEFAULT_SPEC
-};
+const ROLL_TIME_SPEC: ComponentSpec = ComponentSpec::of::<RollTimePathOptions>(
+    ComponentKind::PathManager,
+    "rolltime",
+    &["org.apache.flume.formatter.output.RollTimePathManager$Builder"],
+);
 
 /// All path managers.
 pub(in crate::sinks) const PATH_MANAGERS: &[ComponentSpec] = &[DEFAULT_SPEC, ROLL_TIME_SPEC];

@@ -5,9 +5,9 @@ use std::time::Duration;
 use flumen_config::options::Count;
 use flumen_config::{Diagnostic, Diagnostics, Options, Settings, options};
 
-use super::charset::Charset;
 use super::command::words;
 use super::tail::TailWords;
+use crate::charset::Charset;
 
 options! {
     /// Runs a command and makes an event of each line that it prints. LF, CR and CRLF end a line; a last line
@@ -49,7 +49,7 @@ options! {
         /// Milliseconds after which lines are delivered although there are fewer than `batchSize`.
         "batchTimeout" => batch_timeout_ms: u64 = 3_000,
         /// Charset of the output, by its name in Java. It decides what a line end is; see above.
-        "charset" => charset: String = "UTF-8".to_owned(),
+        "charset" => charset: Charset = Charset::Utf8,
         /// Flumen only: longest line in bytes. A longer one becomes several events (the cut may go through a
         /// character) and each cut counts as `EventReadFail`: no command can fill the memory.
         "maxLineLength" => max_line_length: Count = Count(64 << 20),
@@ -88,14 +88,6 @@ impl ExecConfig {
         if plain.is_empty() {
             diagnostics.push(error("command", "`command` is empty".to_owned()));
         }
-        let charset = Charset::named(&options.charset);
-        if charset.is_none() {
-            let message =
-                format!("`charset = {}`: not a charset that Flumen can split lines in", options.charset);
-            diagnostics.push(
-                error("charset", message).help("use a name such as UTF-8, ISO-8859-1, GBK or UTF-16LE"),
-            );
-        }
         if options.max_line_length.0 > LINE_BYTES_LIMIT {
             diagnostics.push(error("maxLineLength", format!("`maxLineLength` is above {LINE_BYTES_LIMIT}")));
         }
@@ -116,7 +108,7 @@ impl ExecConfig {
             log_stderr: options.log_stderr,
             batch_lines: usize::try_from(options.batch_size).unwrap_or(1).max(1),
             batch_timeout: Duration::from_millis(options.batch_timeout_ms),
-            charset: charset?,
+            charset: options.charset,
             line_bytes_max: options.max_line_length.0,
         })
     }
@@ -141,7 +133,7 @@ mod tests {
         assert_eq!(config.argv, ["cat", "/etc/hosts", "-n"]);
         assert_eq!((config.batch_lines, config.batch_timeout), (20, Duration::from_secs(3)));
         assert_eq!((config.restart, config.restart_throttle), (false, Duration::from_secs(10)));
-        assert!(!config.log_stderr && config.charset.width == 1);
+        assert!(!config.log_stderr && config.charset == Charset::Utf8);
     }
 
     #[test]

@@ -7,12 +7,16 @@
 //!
 //! A line ends at its CR at once; an LF right behind it is skipped when it comes, so a command that writes
 //! CRLF is never a line late.
+//!
+//! Flume decodes the output and encodes each line again in the same charset. For valid text that gives back
+//! the same bytes, so Flumen passes bytes on as they are; invalid text, which Flume turns into U+FFFD, passes
+//! unharmed. Only how wide a line end is, and the byte order mark of `UTF-16` and `UTF-32`, need the charset.
 
 use bytes::{BufMut, BytesMut};
 use flumen_event::{Batch, Span};
 use memchr::memchr2_iter;
 
-use super::charset::Charset;
+use crate::charset::Units;
 use crate::sources::arena::Arena;
 
 /// One read of the pipe at most, and the size of an arena.
@@ -23,8 +27,9 @@ const ROOM_BYTES_MIN: usize = 64 * 1024;
 /// Lines of one command; see the module.
 pub(super) struct Lines {
     arena: Arena,
-    configured: Charset,
-    charset: Charset,
+    configured: Units,
+    /// As configured, but in the byte order that the stream's mark told.
+    units: Units,
     line_bytes_max: usize,
     /// Finished lines in the arena.
     spans: Vec<Span>,
@@ -39,12 +44,12 @@ pub(super) struct Lines {
 
 impl Lines {
     /// No lines yet. A line longer than `line_bytes_max` is cut.
-    pub fn new(charset: Charset, line_bytes_max: usize) -> Self {
+    pub fn new(units: Units, line_bytes_max: usize) -> Self {
         Self {
             arena: Arena::new(READ_BYTES),
-            configured: charset,
-            charset,
-            line_bytes_max: (line_bytes_max / charset.width).max(1) * charset.width,
+            configured: units,
+            units,
+            line_bytes_max: (line_bytes_max / units.width).max(1) * units.width,
             spans: Vec::new(),
             line_start: 0,
             searched: 0,
@@ -85,13 +90,13 @@ impl Lines {
     /// Finds the lines in what was read.
     pub fn split(&mut self) {
         let held_bytes = self.arena.held().len();
-        if self.at_stream_start && self.charset.marked && !self.skip_mark() {
+        if self.at_stream_start && self.units.marked && !self.skip_mark() {
             return;
         }
         let mut spans = std::mem::take(&mut self.spans);
         let mut cut =
             Cut { start: self.line_start, after_cr: self.after_cr, count: 0, max: self.line_bytes_max };
-        if self.charset.width == 1 {
+        if self.units.width == 1 {
             let held = self.arena.held();
             for at in memchr2_iter(b'\n', b'\r', &held[self.searched..]) {
                 let at = self.searched + at;
@@ -108,14 +113,14 @@ impl Lines {
     }
 
     fn split_wide(&mut self, cut: &mut Cut, spans: &mut Vec<Span>) {
-        let (held, charset) = (self.arena.held(), self.charset);
-        let whole = self.searched + (held.len() - self.searched) / charset.width * charset.width;
+        let (held, units) = (self.arena.held(), self.units);
+        let whole = self.searched + (held.len() - self.searched) / units.width * units.width;
         let base = self.searched;
         for found in memchr2_iter(b'\n', b'\r', &held[base..whole]) {
-            let at = base + found / charset.width * charset.width;
-            let is_cr = charset.is_at(held, at, b'\r');
-            if is_cr || charset.is_at(held, at, b'\n') {
-                cut.line_ends_at(at, is_cr, charset.width, spans);
+            let at = base + found / units.width * units.width;
+            let is_cr = units.is_at(held, at, b'\r');
+            if is_cr || units.is_at(held, at, b'\n') {
+                cut.line_ends_at(at, is_cr, units.width, spans);
             }
         }
         self.searched = whole;
@@ -124,14 +129,14 @@ impl Lines {
     /// Says whether it is decided what the stream starts with.
     fn skip_mark(&mut self) -> bool {
         let held = self.arena.held();
-        if held.len() < self.charset.width {
+        if held.len() < self.units.width {
             return false;
         }
         self.at_stream_start = false;
-        if let Some(order) = self.charset.order_of_mark(held) {
-            self.charset.order = order;
-            self.line_start = self.charset.width;
-            self.searched = self.charset.width;
+        if let Some(order) = self.units.order_of_mark(held) {
+            self.units.order = order;
+            self.line_start = self.units.width;
+            self.searched = self.units.width;
         }
         true
     }
@@ -141,7 +146,7 @@ impl Lines {
         let end = self.arena.held().len();
         if end > self.line_start {
             self.spans.push(Span::new(self.line_start..end));
-            if self.charset.width == 1 {
+            if self.units.width == 1 {
                 // With the line feed that the command left out, the batch is as easy to write as any other.
                 self.arena.reserve(1);
                 self.arena.input().put_u8(b'\n');
@@ -154,7 +159,7 @@ impl Lines {
     /// The next stream starts with a byte order mark of its own. Called when all lines are taken.
     pub fn restart(&mut self) {
         assert!(self.spans.is_empty(), "lines of the old stream are left");
-        self.charset = self.configured;
+        self.units = self.configured;
         self.at_stream_start = true;
     }
 
@@ -169,7 +174,7 @@ impl Lines {
             return Batch::default();
         }
         let batch = Batch::from_arena(arena, spans);
-        if self.charset.marked { self.as_java_encodes(&batch) } else { batch }
+        if self.units.marked { self.as_java_encodes(&batch) } else { batch }
     }
 
     fn as_java_encodes(&self, batch: &Batch) -> Batch {
@@ -177,7 +182,7 @@ impl Lines {
         let mut spans = Vec::with_capacity(batch.len());
         for event in batch.iter() {
             let start = arena.len();
-            self.charset.append_marked(event.body(), &mut arena);
+            self.units.append_marked(event.body(), &mut arena);
             spans.push(Span::new(start..arena.len()));
         }
         Batch::from_arena(arena.freeze(), spans)
@@ -220,16 +225,17 @@ impl Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::charset::Charset;
 
-    fn charset(name: &str) -> Charset {
-        Charset::named(name).expect("known")
+    fn units(name: &str) -> Units {
+        Charset::named(name).expect("known").units()
     }
     fn bodies(lines: &mut Lines) -> Vec<Vec<u8>> {
         lines.take().iter().map(|e| e.body().to_vec()).collect()
     }
     /// The lines of the pieces, read one after another.
     fn lines_of(name: &str, pieces: &[&[u8]]) -> Vec<Vec<u8>> {
-        let mut lines = Lines::new(charset(name), 1 << 20);
+        let mut lines = Lines::new(units(name), 1 << 20);
         let mut found = Vec::new();
         for piece in pieces {
             lines.input().extend_from_slice(piece);
@@ -256,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_line_is_there_as_soon_as_its_cr_is() {
-        let mut lines = Lines::new(charset("UTF-8"), 1 << 20);
+        let mut lines = Lines::new(units("UTF-8"), 1 << 20);
         lines.input().extend_from_slice(b"one\r");
         lines.split();
         assert_eq!(bodies(&mut lines), [b"one"]);
@@ -267,7 +273,7 @@ mod tests {
 
     #[test]
     fn lines_of_one_read_are_one_piece_that_a_text_sink_writes_as_it_is() {
-        let mut lines = Lines::new(charset("UTF-8"), 1 << 20);
+        let mut lines = Lines::new(units("UTF-8"), 1 << 20);
         let text = b"0123456789abcde\n".repeat(1000);
         lines.input().extend_from_slice(&text);
         let place = lines.fresh(text.len()).as_ptr();
@@ -279,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_unterminated_last_line_is_written_as_easily() {
-        let mut lines = Lines::new(charset("UTF-8"), 1 << 20);
+        let mut lines = Lines::new(units("UTF-8"), 1 << 20);
         lines.input().extend_from_slice(b"one\ntwo");
         lines.split();
         lines.finish();
@@ -325,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_limit_is_cut_and_counted_and_memory_stays_bounded() {
-        let mut lines = Lines::new(charset("UTF-8"), 100);
+        let mut lines = Lines::new(units("UTF-8"), 100);
         lines.input().extend_from_slice(&[b'x'; 250]);
         lines.split();
         assert_eq!((lines.len(), lines.take_cuts()), (2, 2));

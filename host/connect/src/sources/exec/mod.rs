@@ -7,7 +7,6 @@
 //! Invariants: no line that was read is lost without being counted; the command is read only as fast as the
 //! channel takes its lines; neither the command nor what it started outlives the run of the source.
 
-mod charset;
 mod command;
 mod config;
 mod lines;
@@ -19,7 +18,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Settings};
 use tokio::select;
 use tokio::time::{sleep, timeout};
 
@@ -35,25 +34,23 @@ use tail::{Begin, Follow};
 
 pub(super) const EXEC: SourceType = SourceType {
     spec: ComponentSpec {
-        kind: ComponentKind::Source,
-        name: "exec",
-        aliases: &["org.apache.flume.source.ExecSource"],
-        doc: ExecOptions::DOC,
-        options: ExecOptions::OPTIONS,
         check: |settings, diagnostics| ExecConfig::read(settings, diagnostics).is_some(),
         batch_size: Some(|settings| {
             ExecConfig::read(settings, &mut Diagnostics::default()).map_or(1, |config| config.batch_lines)
         }),
-        transaction_capacity: None,
+        ..ComponentSpec::of::<ExecOptions>(
+            ComponentKind::Source,
+            "exec",
+            &["org.apache.flume.source.ExecSource"],
+        )
     },
     build,
 };
 
 fn build(settings: &Settings) -> Result<Box<dyn Source>, Diagnostics> {
-    let mut diagnostics = Diagnostics::default();
-    let config = ExecConfig::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+    let config = Diagnostics::or(|diagnostics| ExecConfig::read(settings, diagnostics))?;
     Ok(Box::new(Exec {
-        lines: Lines::new(config.charset, config.line_bytes_max),
+        lines: Lines::new(config.charset.units(), config.line_bytes_max),
         follow: config.tail.clone().map(Follow::new),
         config,
     }))

@@ -1,11 +1,12 @@
 //! Receives all datagrams that are there, into one arena.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use flumen_event::{Batch, ColumnBuilder, HeaderName, Span};
 use tokio::net::UdpSocket;
 
+use crate::listen::as_java_prints;
 use crate::sources::arena::Arena;
 
 /// Most datagrams of one batch: more would only make the first ones wait.
@@ -58,47 +59,14 @@ impl Intake {
         let senders = std::mem::take(&mut self.senders);
         match (&self.header, senders.first()) {
             (Some(header), Some(first)) if senders.iter().all(|s| s == first) => {
-                batch.with_constant(header, java_text(*first))
+                batch.with_constant(header, as_java_prints(*first))
             }
             (Some(header), Some(_)) => {
                 let mut column = ColumnBuilder::default();
-                senders.iter().for_each(|sender| column.push(Some(&java_text(*sender))));
+                senders.iter().for_each(|sender| column.push(Some(&as_java_prints(*sender))));
                 batch.with_column(header, column)
             }
             _ => batch,
-        }
-    }
-}
-
-/// An address as `InetSocketAddress.toString` gives it for one that has no name (JDK 14 and later).
-fn java_text(address: SocketAddr) -> String {
-    let port = address.port();
-    match (address.ip().to_canonical(), address) {
-        (IpAddr::V6(ip), SocketAddr::V6(full)) => {
-            let groups: Vec<String> = ip.segments().iter().map(|group| format!("{group:x}")).collect();
-            let scope = match full.scope_id() {
-                0 => String::new(),
-                scope => format!("%{scope}"),
-            };
-            format!("/[{}{scope}]:{port}", groups.join(":"))
-        }
-        (ip, _) => format!("/{ip}:{port}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_read_as_in_java() {
-        // Printed by OpenJDK 17.
-        for (address, text) in [
-            ("10.0.0.1:1234", "/10.0.0.1:1234"),
-            ("[2001:db8::1]:12", "/[2001:db8:0:0:0:0:0:1]:12"),
-            ("[::ffff:10.0.0.1]:5", "/10.0.0.1:5"),
-        ] {
-            assert_eq!(java_text(address.parse().expect("an address")), text);
         }
     }
 }

@@ -10,21 +10,20 @@
 mod backlog;
 mod intake;
 
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, options};
+use flumen_config::{ComponentKind, ComponentSpec, Options, Settings, options};
 use flumen_event::HeaderName;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{UdpSocket, lookup_host};
+use tokio::net::UdpSocket;
 use tokio::select;
 use tokio::time::timeout;
 
 use crate::ComponentError;
 use crate::catalog::SourceType;
 use crate::ledger::add;
+use crate::listen;
 use crate::source::{Source, SourceContext, SourceEnd};
 
 use backlog::Backlog;
@@ -37,8 +36,7 @@ options! {
     /// While the channel is full, up to 16 MiB of datagrams wait in memory. Those beyond are lost, as UDP
     /// cannot make its senders wait, and counted as dropped.
     pub struct NetcatUdpOptions {
-        /// Address to receive at: an IP address or a host name. `0.0.0.0` is every IPv4 address of this
-        /// machine, `::` every address.
+        /// Address to receive at: an IP address or a host name. `0.0.0.0` means all, IPv6 included.
         "bind" => bind: String,
         /// UDP port. With 0 the system chooses one; the log says which.
         "port" => port: u16,
@@ -50,37 +48,25 @@ options! {
 }
 
 pub(super) const NETCAT_UDP: SourceType = SourceType {
-    spec: ComponentSpec {
-        kind: ComponentKind::Source,
-        name: "netcatudp",
-        aliases: &["org.apache.flume.source.NetcatUdpSource"],
-        doc: NetcatUdpOptions::DOC,
-        options: NetcatUdpOptions::OPTIONS,
-        check: |settings, diagnostics| NetcatUdpOptions::read(settings, diagnostics).is_some(),
-        batch_size: None,
-        transaction_capacity: None,
-    },
+    spec: ComponentSpec::of::<NetcatUdpOptions>(
+        ComponentKind::Source,
+        "netcatudp",
+        &["org.apache.flume.source.NetcatUdpSource"],
+    ),
     build: |settings: &Settings| {
-        let mut diagnostics = Diagnostics::default();
-        let options = NetcatUdpOptions::read(settings, &mut diagnostics).ok_or(diagnostics)?;
+        let options = NetcatUdpOptions::of(settings)?;
         let header = options.remote_address.as_deref().map(HeaderName::from);
         Ok(Box::new(NetcatUdp { bind: options.bind, port: options.port, header }))
     },
 };
 
-/// What the kernel may keep for us while we are busy; it gives less if its own limit is lower.
-const KERNEL_BUFFER_BYTES: usize = 4 << 20;
 /// When asked to stop with a full channel, waiting datagrams have this long to find room.
 const STORE_TIME_MAX: Duration = Duration::from_secs(4);
 
-/// The port could not be opened, or not be read any more.
+/// The port cannot be read any more.
 #[derive(Debug, thiserror::Error)]
-enum NetcatUdpError {
-    #[error("cannot receive at {bind} port {port}: {reason}")]
-    Bind { bind: String, port: u16, reason: std::io::Error },
-    #[error("the socket failed: {0}")]
-    Receive(std::io::Error),
-}
+#[error("the socket failed: {0}")]
+struct ReceiveError(std::io::Error);
 
 struct NetcatUdp {
     bind: String,
@@ -91,11 +77,7 @@ struct NetcatUdp {
 #[async_trait]
 impl Source for NetcatUdp {
     async fn run(&mut self, context: &SourceContext) -> Result<SourceEnd, ComponentError> {
-        let socket = self.open().await.map_err(|reason| NetcatUdpError::Bind {
-            bind: self.bind.clone(),
-            port: self.port,
-            reason,
-        })?;
+        let socket = listen::udp(&self.bind, self.port).await?;
         tracing::info!(address = %socket.local_addr()?, "receiving datagrams");
         context.ready();
         let backlog = Backlog::new(context.outlet.clone());
@@ -106,7 +88,7 @@ impl Source for NetcatUdp {
             () = &mut storing => Ok(SourceEnd::Stopped),
             error = self.receive_all(&socket, &backlog) => {
                 add(&context.counters.event_read_fail, 1);
-                Err(NetcatUdpError::Receive(error).into())
+                Err(ReceiveError(error).into())
             }
         };
         backlog.close();
@@ -117,18 +99,6 @@ impl Source for NetcatUdp {
 }
 
 impl NetcatUdp {
-    /// A socket at the first address of the name that can be had.
-    async fn open(&self) -> std::io::Result<UdpSocket> {
-        let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
-        for address in lookup_host((self.bind.as_str(), self.port)).await? {
-            match open_at(address) {
-                Ok(socket) => return Ok(socket),
-                Err(reason) => failed = reason,
-            }
-        }
-        Err(failed)
-    }
-
     /// Receives until the socket fails.
     async fn receive_all(&self, socket: &UdpSocket, backlog: &Backlog) -> std::io::Error {
         let mut intake = Intake::new(self.header.clone());
@@ -148,17 +118,4 @@ impl NetcatUdp {
             tokio::task::yield_now().await;
         }
     }
-}
-
-fn open_at(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        // As in Java, the IPv6 wildcard address receives IPv4 as well.
-        socket.set_only_v6(false)?;
-    }
-    // A smaller buffer loses datagrams sooner and is no reason to receive none.
-    let _smaller = socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES);
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
 }
