@@ -126,7 +126,7 @@ async fn fsync_writes_the_same_file() {
 
 #[test]
 fn wrong_options_are_refused_before_anything_starts() {
-    let spec = by_name(TYPES, "file_roll").expect("known").spec;
+    let spec = fixtures::spec("file_roll");
     for (pairs, needle) in [
         (vec![], "`sink.directory` is not set"),
         (vec![("sink.directory", "/x"), ("sink.batchSize", "0")], "sink.batchSize = 0"),
@@ -134,7 +134,7 @@ fn wrong_options_are_refused_before_anything_starts() {
         (vec![("sink.directory", "/x"), ("sink.rollInterval", "30s")], "sink.rollInterval = 30s"),
     ] {
         let mut findings = flumen_config::Diagnostics::default();
-        assert!(!(spec.check)(&Settings::from_pairs("a1.sinks.k1", pairs), &mut findings));
+        assert!(!(spec.check)(&fixtures::settings(&pairs), &mut findings));
         assert!(findings.iter().any(|d| d.message.contains(needle)), "{needle}: {findings:?}");
     }
 }

@@ -5,11 +5,8 @@ mod fixtures;
 
 use std::sync::{Arc, Mutex};
 
-use fixtures::{batch, sink};
-use flumen_config::Settings;
+use fixtures::{batch, settings, sink, spec};
 use flumen_connect::Sink;
-use flumen_connect::catalog::by_name;
-use flumen_connect::sinks::TYPES;
 use flumen_event::Batch;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -92,9 +89,9 @@ fn sinks_go_by_flumes_class_names() {
 #[test]
 fn batch_sizes_are_known_to_the_checks() {
     for (name, key) in [("null", "batchSize"), ("file_roll", "sink.batchSize")] {
-        let size = by_name(TYPES, name).expect("known").spec.batch_size.expect("has one");
+        let size = spec(name).batch_size.expect("has one");
         let directory = ("sink.directory", "/tmp");
-        assert_eq!(size(&Settings::from_pairs("k1", [directory])), 100, "{name}");
-        assert_eq!(size(&Settings::from_pairs("k1", [directory, (key, "5")])), 5, "{name}");
+        assert_eq!(size(&settings(&[directory])), 100, "{name}");
+        assert_eq!(size(&settings(&[directory, (key, "5")])), 5, "{name}");
     }
 }
