@@ -28,13 +28,36 @@ pub(crate) enum Exists {
 
 #[derive(Debug)]
 pub(crate) struct Line {
-    /// The head and its length in bytes.
-    head: Option<(meta::Regex, usize)>,
-    /// What stands somewhere behind it on the line.
-    rest: Option<meta::Regex>,
+    head: Head,
+    rest: Rest,
     /// The line must end with the text.
     to_end: bool,
 }
+
+/// What a line begins with.
+#[derive(Debug)]
+enum Head {
+    /// Characters of these sets; none is no head.
+    Ascii(Vec<AsciiSet>),
+    /// A pattern and its length in bytes.
+    Pattern(meta::Regex, usize),
+}
+
+/// What stands behind the head.
+#[derive(Debug)]
+enum Rest {
+    Nothing,
+    /// Characters of these sets, at the end.
+    AsciiAtEnd(Vec<AsciiSet>),
+    /// A pattern, anywhere (one that ends in `$` holds its own anchor).
+    Pattern(meta::Regex),
+}
+
+/// ASCII characters, one bit each.
+type AsciiSet = u128;
+
+/// Longer sequences are left to an automaton.
+const ASCII_SETS_MAX: usize = 64;
 
 impl Exists {
     /// Finds a shorter way for a pattern that the linear engine runs. `hir` turns parts of it into automata's
@@ -76,32 +99,44 @@ impl Line {
         // What can be empty before the rest is part of the gap; behind it, it is part of another gap.
         let ends_in_gap = !to_end || rest.last().is_none_or(is_any_line_text);
         let rest = if ends_in_gap { trimmed(rest) } else { without_first_droppable(rest) };
-        let head = match head {
-            [] => None,
-            head => {
+        let head = match ascii_sets(head) {
+            Some(sets) => Head::Ascii(sets),
+            None => {
                 let hir = hir(head)?;
                 let length =
                     hir.properties().minimum_len().filter(|n| hir.properties().maximum_len() == Some(*n))?;
-                Some((compile(&Hir::concat(vec![Hir::look(Look::Start), hir]))?, length))
+                Head::Pattern(compile(&Hir::concat(vec![Hir::look(Look::Start), hir]))?, length)
             }
         };
-        let rest = match rest {
-            [] => None,
-            rest if ends_in_gap => Some(compile(&hir(rest)?)?),
-            rest => Some(compile(&Hir::concat(vec![hir(rest)?, Hir::look(Look::End)]))?),
+        let rest = match (rest, ascii_sets(rest)) {
+            ([], _) => Rest::Nothing,
+            (_, Some(sets)) if !ends_in_gap => Rest::AsciiAtEnd(sets),
+            (rest, _) if ends_in_gap => Rest::Pattern(compile(&hir(rest)?)?),
+            (rest, _) => Rest::Pattern(compile(&Hir::concat(vec![hir(rest)?, Hir::look(Look::End)]))?),
         };
         Some(Line { head, rest, to_end })
     }
 
     /// Whether the text, which is UTF-8, has a match.
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
-        let mut line = text;
-        if let Some((head, length)) = &self.head {
-            let Some((start, behind)) = text.split_at_checked(*length) else { return false };
-            if head.search_half(&Input::new(start).anchored(Anchored::Yes).earliest(true)).is_none() {
-                return false;
+        let length = match &self.head {
+            Head::Ascii(sets) => sets.len(),
+            Head::Pattern(_, length) => *length,
+        };
+        let Some((start, mut line)) = text.split_at_checked(length) else { return false };
+        let begins = match &self.head {
+            Head::Ascii(sets) => takes(sets, start),
+            Head::Pattern(head, _) => {
+                head.search_half(&Input::new(start).anchored(Anchored::Yes).earliest(true)).is_some()
             }
-            line = behind;
+        };
+        if !begins {
+            return false;
+        }
+        // The end of the text is compared before the line's end is looked for, which takes longer.
+        if let Rest::AsciiAtEnd(sets) = &self.rest {
+            let end = line.len().checked_sub(sets.len()).map(|at| &line[at..]);
+            return end.is_some_and(|end| takes(sets, end)) && first_terminator(line).is_none();
         }
         if let Some(end) = first_terminator(line) {
             if self.to_end {
@@ -109,8 +144,36 @@ impl Line {
             }
             line = &line[..end];
         }
-        self.rest.as_ref().is_none_or(|rest| rest.is_match(line))
+        match &self.rest {
+            Rest::Pattern(rest) => rest.is_match(line),
+            Rest::Nothing | Rest::AsciiAtEnd(_) => true,
+        }
     }
+}
+
+fn takes(sets: &[AsciiSet], text: &[u8]) -> bool {
+    sets.iter().zip(text).all(|(set, &byte)| byte.is_ascii() && set >> byte & 1 == 1)
+}
+
+/// The sequence as one set for each of its characters, if it has a fixed length and takes only ASCII.
+fn ascii_sets(nodes: &[Node]) -> Option<Vec<AsciiSet>> {
+    let mut sets = Vec::new();
+    for node in nodes {
+        let (node, times) = match node {
+            Node::Repeat(repeat) if repeat.max == Some(repeat.min) => (&repeat.body, repeat.min as usize),
+            other => (other, 1),
+        };
+        let mut body = Vec::new();
+        flatten(node, &mut body);
+        let [Node::Set(set)] = body.as_slice() else { return None };
+        if sets.len() + times > ASCII_SETS_MAX || set.ranges().iter().any(|&(_, last)| last > 0x7F) {
+            return None;
+        }
+        let bits =
+            set.ranges().iter().flat_map(|&(first, last)| first..=last).fold(0, |bits, c| bits | 1 << c);
+        sets.extend(std::iter::repeat_n(bits, times));
+    }
+    Some(sets)
 }
 
 /// A sequence without nesting that means nothing.
@@ -183,7 +246,7 @@ mod tests {
     /// The shapes with a shorter way, and what Java 17 says of texts (`Matcher.find()`).
     #[test]
     fn the_shorter_way_tells_what_java_tells() {
-        let cases: [(&str, &[(&str, bool)]); 9] = [
+        let cases: [(&str, &[(&str, bool)]); 12] = [
             (".*error.*", &[("an error\n", true), ("x\nerror", true), ("eror", false)]),
             ("(.*)(error)+(.*)$", &[("error\n", true), ("error\nx", false), ("no", false)]),
             (
@@ -195,6 +258,12 @@ mod tests {
                 "^[0-9]{4} .*x$",
                 &[("1234 abcx", true), ("1234 x", true), ("1234x", false), ("1234 a\u{85}x", false)],
             ),
+            (
+                "^[0-9]{2}-(a|b).*[xy]{2}$",
+                &[("12-a xy", true), ("12-cxy", false), ("12-axz", false), ("12-b", false)],
+            ),
+            ("^é.*é$", &[("éé", true), ("é", false), ("é\u{2028}é", false), ("é x é\n", true)]),
+            ("^(ab)?.*(x)$", &[("x", true), ("ab", false), ("y\rx", false), ("abx\r\n", true)]),
             ("^a.*a$", &[("a", false), ("aa", true), ("aba", true)]),
             ("^ab?.*bc$", &[("abc", true), ("abbc", true), ("ac", false)]),
             ("^.*", &[("", true), ("\n", true)]),

@@ -6,10 +6,11 @@
 
 use std::sync::OnceLock;
 
+use memchr::memmem;
 use regex_automata::meta;
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Anchored, Input};
-use regex_syntax::hir::{self, Hir};
+use regex_syntax::hir::{self, Hir, literal};
 
 use crate::ast::{Assert, Kind, Node, Repeat, Shape};
 use crate::exists::Exists;
@@ -17,6 +18,12 @@ use crate::set::CharSet;
 
 /// What the automaton of one pattern may take, in bytes.
 const NFA_BYTES_MAX: usize = 16 << 20;
+
+/// Shorter literals are found too often to begin an automaton at each.
+const FIRST_BYTES_MIN: usize = 3;
+
+/// So often a match is tried at the literal before the plain search takes over.
+const FIRST_TRIES_MAX: usize = 4;
 
 /// What must be true of a text for the automaton to be exact on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +41,8 @@ pub(crate) struct Needs {
 pub(crate) struct Linear {
     search: meta::Regex,
     exists: Exists,
+    /// What every match begins with, if that is one literal.
+    first: Option<memmem::Finder<'static>>,
     whole: OnceLock<Option<meta::Regex>>,
     hir: Hir,
     pub(crate) needs: Needs,
@@ -54,7 +63,8 @@ impl Linear {
         let dollar_at_tail = dollar_at_tail(node, false);
         let Builder { needs, spans, .. } = builder;
         let exists = Exists::study(node, &mut part, compile);
-        Ok(Linear { search, exists, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
+        let first = first_literal(&hir);
+        Ok(Linear { search, exists, first, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
     }
 
     /// Whether there is a match.
@@ -77,7 +87,31 @@ impl Linear {
     /// The span of the first match from `from` on.
     #[inline]
     pub(crate) fn span(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        if let Some(first) = &self.first {
+            return self.span_from_literal(first, text, from);
+        }
         self.search.search(&Input::new(text).range(from..)).map(|found| (found.start(), found.end()))
+    }
+
+    /// Every match begins with the literal: where it stands, the automaton has only to find the end, and need
+    /// not run back for the start. After some vain tries the plain search takes over, so that the time stays
+    /// linear on a text that is full of the literal.
+    fn span_from_literal(
+        &self,
+        first: &memmem::Finder<'_>,
+        text: &[u8],
+        from: usize,
+    ) -> Option<(usize, usize)> {
+        let mut at = from;
+        for _ in 0..FIRST_TRIES_MAX {
+            at += first.find(&text[at..])?;
+            let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+            if let Some(end) = self.search.search_half(&input) {
+                return Some((at, end.offset()));
+            }
+            at += 1;
+        }
+        self.search.search(&Input::new(text).range(at..)).map(|found| (found.start(), found.end()))
     }
 
     /// Whether the whole text matches; `None` if that automaton would be too large.
@@ -88,6 +122,17 @@ impl Linear {
         });
         let input = Input::new(text).anchored(Anchored::Yes).earliest(true);
         whole.as_ref().map(|whole| whole.search_half(&input).is_some())
+    }
+}
+
+/// The literal that every match begins with, if it is long enough to be worth a search of its own.
+fn first_literal(hir: &Hir) -> Option<memmem::Finder<'static>> {
+    let prefixes = literal::Extractor::new().extract(hir);
+    match prefixes.literals()? {
+        [only] if only.as_bytes().len() >= FIRST_BYTES_MIN => {
+            Some(memmem::Finder::new(only.as_bytes()).into_owned())
+        }
+        _ => None,
     }
 }
 

@@ -133,3 +133,12 @@ fn clones_serve_many_threads() {
         }
     });
 }
+
+#[test]
+fn a_text_full_of_the_first_literal_takes_linear_time() {
+    // Quadratic time would be minutes here.
+    let body = b"foo".repeat(300_000);
+    assert_eq!(replace("foo[^x]*x", "-", &body), (0, Vec::new()));
+    let ended = [&body[..], b"x foo x"].concat();
+    assert_eq!(replace("foo[^x]*x", "-", &ended), (2, b"- -".to_vec()));
+}
