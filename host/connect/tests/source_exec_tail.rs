@@ -82,7 +82,9 @@ impl Log {
         let lock = self.path.with_extension("pos.lock");
         until("the position is free", || {
             let lock = File::open(&lock).expect("a lock file");
-            flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+            let free = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+            // Not only closed: a `tail` that is just being started may have the file open as well.
+            free && flock(&lock, FlockOperation::Unlock).is_ok()
         })
         .await;
     }
@@ -460,7 +462,7 @@ async fn a_position_file_that_cannot_be_written_does_not_stop_the_events() {
     let mut log = Log::new();
     log.write(3);
     let command = format!("tail -F {}", log.path.display());
-    let position_file = log.path.with_extension("missing/pos");
+    let position_file = log.path.with_extension("missing").join("pos");
     let position_file = position_file.to_str().expect("UTF-8");
     let options = [("command", command.as_str()), ("batchTimeout", "5"), ("positionFile", position_file)];
     let mut agent = Agent::start("exec", 100, &options);

@@ -307,6 +307,7 @@ fn ends_at(held: &Held, at: u64, chunk: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Read;
     use std::path::PathBuf;
 

@@ -141,6 +141,16 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.state().lock {
+            // Closing alone would not do: a command that another source is just starting has the file open as
+            // well, for the moment between `fork` and `exec`.
+            let _unlocked = flock(lock, FlockOperation::Unlock);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
