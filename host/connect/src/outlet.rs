@@ -83,8 +83,9 @@ impl Outlet {
         gate: Arc<Gate>,
         counters: Arc<SourceCounters>,
     ) -> Self {
-        let batch_max =
-            channels.iter().map(|c| c.channel.limits().capacity).min().unwrap_or(usize::MAX).max(1);
+        let required = channels.iter().enumerate().filter(|(at, _)| selector.requires(*at));
+        let capacities = required.map(|(_, c)| c.channel.limits().capacity);
+        let batch_max = capacities.min().unwrap_or(usize::MAX).max(1);
         Self(Arc::new(Inner { interceptors, selector, channels, gate, counters, batch_max }))
     }
 
@@ -271,19 +272,22 @@ impl<'a> OptionalLegs<'a> {
     fn new(inner: &'a Inner, routed: Routed) -> Self {
         Self { inner, only_optional: routed.only_optional, legs: routed.optional }
     }
+    /// Each channel gets what fits of the front: at most its capacity, else half of that, a quarter, …
     async fn store(mut self) {
-        let mut stored = Vec::new();
+        let mut reserved = Vec::new();
         for (channel, batch) in &self.legs {
-            stored.push(reserve_optional(&channel.channel, batch).await);
+            reserved.push(reserve_from_front(&channel.channel, batch).await);
         }
         let legs = std::mem::take(&mut self.legs);
         let _movement = self.inner.gate.movement();
         self.count(legs.iter().map(|(_, part)| part.len()).sum());
-        for (reservation, (channel, batch)) in stored.into_iter().zip(legs) {
-            match reservation {
-                Ok(reservation) => reservation.commit(batch),
-                Err(error) => self.drop_leg(&channel, batch.len(), &error),
-            }
+        for (reserved, (channel, batch)) in reserved.into_iter().zip(legs) {
+            let stored = reserved.map_or(0, |(reservation, count)| {
+                reservation.commit(batch.slice(0..count));
+                count
+            });
+            let cause = format!("optional channel {}: refused", channel.name);
+            self.inner.counters.dropped.add(&cause, batch.len() - stored);
         }
     }
     fn count(&self, legs: usize) {
@@ -292,19 +296,24 @@ impl<'a> OptionalLegs<'a> {
         add(&counters.accepted, self.only_optional);
         add(&counters.copies, legs - self.only_optional);
     }
-    fn drop_leg(&self, channel: &NamedChannel, events: usize, error: &PutError) {
-        self.inner.counters.dropped.add(&format!("optional channel {}: refused", channel.name), events);
-        tracing::debug!(channel = %channel.name, events, %error, "an optional channel did not take events");
-    }
 }
 
-async fn reserve_optional(
+/// Room, without waiting, for events from the front, and for how many.
+async fn reserve_from_front(
     channel: &Arc<dyn Channel>,
     batch: &Batch,
-) -> Result<Box<dyn flumen_channel::Reservation>, PutError> {
-    let mut reservation = channel.reserve(batch, Patience::None).await?;
-    reservation.persist(batch).await?;
-    Ok(reservation)
+) -> Option<(Box<dyn flumen_channel::Reservation>, usize)> {
+    let mut wanted = batch.len().min(channel.limits().capacity);
+    while wanted > 0 {
+        let part = batch.slice(0..wanted);
+        if let Ok(mut reservation) = channel.reserve(&part, Patience::None).await {
+            let stored = reservation.persist(&part).await;
+            let failed = |error| tracing::debug!(%error, "an optional channel could not store events");
+            return stored.map_err(failed).ok().map(|()| (reservation, wanted));
+        }
+        wanted /= 2;
+    }
+    None
 }
 
 impl Drop for OptionalLegs<'_> {

@@ -27,4 +27,9 @@ pub trait Selector: Send + Sync {
     /// The way of every event of the batch: at most one leg per channel and requiredness, in channel order.
     /// An event in no leg is dropped and counted as `selector: no channel`.
     fn route(&self, batch: &Batch) -> Vec<Leg>;
+    /// Whether any event can have a required leg into a channel. Optional channels do not limit how many events
+    /// are stored at once.
+    fn requires(&self, _channel: usize) -> bool {
+        true
+    }
 }

@@ -8,7 +8,8 @@
 //! | `units` | input that is cut into lines and stays as it is (`exec`) |
 //!
 //! Where the web and Java differ (ISO-8859-1, US-ASCII, UTF-16, UTF-32, code pages of the PC) this is Java's;
-//! the rest are the web's tables. What cannot be decoded becomes U+FFFD, and what cannot be encoded `?`, as in
+//! the rest are the web's tables, which hold more characters (GBK for GB2312, windows-1254 for ISO-8859-9), under
+//! those of Java's names that the web knows too. What cannot be decoded becomes U+FFFD, and what cannot be encoded `?`, as in
 //! Java. Charsets in which ASCII bytes mean something else (EBCDIC) are not known.
 
 mod names;

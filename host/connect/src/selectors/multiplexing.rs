@@ -150,6 +150,10 @@ impl Selector for Multiplexing {
         });
         legs.collect()
     }
+    fn requires(&self, channel: usize) -> bool {
+        let mut routes = self.by_value.values().chain([&self.others]);
+        routes.any(|route| route.required.contains(&channel))
+    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ impl Selector for Replicating {
     fn route(&self, _: &Batch) -> Vec<Leg> {
         self.0.clone()
     }
+    fn requires(&self, channel: usize) -> bool {
+        self.0.iter().any(|leg| leg.channel == channel && leg.required)
+    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,17 @@ fn optional_channels_never_block_and_their_drops_are_counted_by_channel() {
 }
 
 #[test]
+fn a_small_optional_channel_neither_splits_the_batch_nor_stays_empty() {
+    run(async {
+        let world = World::new(&[100, 3], ("replicating", &[("optional", "c2")]), vec![]);
+        world.outlet.deliver(numbers(0..50)).await.expect("room in the required channel");
+        assert_eq!(world.inside(), [50, 3]);
+        assert_eq!(world.dropped("optional channel c2: refused"), 47);
+        world.assert_balanced();
+    });
+}
+
+#[test]
 fn a_full_required_channel_keeps_the_events_out_of_optional_ones_too() {
     run(async {
         let world = World::new(&[1, 100], ("replicating", &[("optional", "c2")]), vec![]);
