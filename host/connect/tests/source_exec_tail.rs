@@ -1,13 +1,16 @@
-//! `exec` with a real `tail -F` that is killed and restarted: every line exactly once.
+//! `exec` with a real `tail -F` that is killed and restarted, and with a Flumen that is: every line exactly once.
 
 #[path = "source_agent/mod.rs"]
 mod agent;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use agent::{Agent, processes, until};
+use flumen_connect::SourceEnd;
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A log file that is written and rotated, and the source that tails it.
@@ -46,6 +49,45 @@ impl Log {
         ];
         Agent::start("exec", 1_000_000, &options)
     }
+    fn position_file(&self) -> PathBuf {
+        self.path.with_extension("pos")
+    }
+    /// A Flumen that keeps its position.
+    fn keeping(&self, how: &str, capacity: usize) -> Agent {
+        let command = format!("tail {how} {}", self.path.display());
+        let position_file = self.position_file();
+        let options = [
+            ("command", command.as_str()),
+            ("batchTimeout", "5"),
+            ("positionFile", position_file.to_str().expect("UTF-8")),
+        ];
+        Agent::start("exec", capacity, &options)
+    }
+    /// The offset that the position file has, if it is of the present file.
+    fn saved_offset(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(self.position_file()).ok()?;
+        let value =
+            |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<u64>().ok());
+        let inode = std::fs::metadata(&self.path).ok()?.ino();
+        value("offset").filter(|_| value("inode") == Some(inode))
+    }
+    async fn is_saved_to_the_end(&self) {
+        let size = std::fs::metadata(&self.path).expect("a file").len();
+        until("the position is saved", || self.saved_offset() == Some(size)).await;
+    }
+    /// A Flumen that is gone at once. Its last write to the disk may still be under way.
+    async fn kill(&self, agent: &mut Agent) {
+        agent.run.abort();
+        until("it is gone", || agent.run.is_finished() && self.tails().is_empty()).await;
+        let lock = self.path.with_extension("pos.lock");
+        until("the position is free", || {
+            let lock = File::open(&lock).expect("a lock file");
+            let free = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+            // Not only closed: a `tail` that is just being started may have the file open as well.
+            free && flock(&lock, FlockOperation::Unlock).is_ok()
+        })
+        .await;
+    }
     fn tails(&self) -> Vec<i32> {
         processes(self.path.to_str().expect("UTF-8"))
     }
@@ -59,6 +101,13 @@ impl Log {
 
 fn append_to(path: &Path) -> File {
     OpenOptions::new().create(true).append(true).open(path).expect("opened")
+}
+/// Everything that a stopped source has stored.
+async fn stored(agent: &Agent) -> Vec<String> {
+    match agent.in_channel() {
+        0 => Vec::new(),
+        count => agent.lines(count).await,
+    }
 }
 fn lines(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|n| format!("line {n:06}")).collect()
@@ -200,4 +249,225 @@ async fn under_constant_writing_rotation_and_killing_every_line_comes_exactly_on
     assert!(agent.lines(LINES as usize).await == lines(0..LINES), "lost, repeated or out of order");
     agent.stop().await;
     assert_eq!(agent.received(), u64::from(LINES), "not one twice");
+}
+
+/// Flumen is stopped in the midst of it, again and again, and the file is rotated now and then.
+#[tokio::test]
+async fn restarts_of_flumen_while_the_file_grows_lose_and_repeat_nothing() {
+    let mut log = Log::new();
+    let mut found = Vec::new();
+    for round in 1..=8 {
+        let mut agent = log.keeping("-n +1 -F", 1_000_000);
+        log.write(2_000);
+        until("some came", || agent.received() > 500).await;
+        log.write(2_000);
+        agent.stop().await;
+        found.extend(stored(&agent).await);
+        log.write(500);
+        if round % 3 == 0 {
+            log.rotate();
+            log.write(500);
+        }
+    }
+    let mut agent = log.keeping("-n +1 -F", 1_000_000);
+    found.extend(agent.lines(log.written as usize - found.len()).await);
+    agent.stop().await;
+    assert!(found == lines(0..log.written), "lost, repeated or out of order");
+    assert_eq!(agent.in_channel(), 0, "not one twice");
+}
+
+#[tokio::test]
+async fn what_is_appended_after_a_first_start_without_a_line_is_not_missed() {
+    let mut log = Log::new();
+    log.write(100);
+    let mut agent = log.keeping("-n 0 -F", 1_000);
+    until("tail runs", || !log.tails().is_empty()).await;
+    log.kill(&mut agent).await;
+    log.write(100);
+    let mut agent = log.keeping("-n 0 -F", 1_000);
+    assert_eq!(agent.lines(100).await, lines(100..200));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_rotated_twice_while_flumen_is_down_is_read_to_its_end_first() {
+    let mut log = Log::new();
+    log.write(3);
+    let mut agent = log.keeping("-F", 1_000_000);
+    assert_eq!(agent.lines(3).await, lines(0..3));
+    agent.stop().await;
+    for _ in 0..2 {
+        log.write(1_000);
+        log.rotate();
+    }
+    log.write(1_000);
+    let mut agent = log.keeping("-F", 1_000_000);
+    assert_eq!(agent.lines(3_000).await, lines(3..3_003));
+    log.write(10);
+    assert_eq!(agent.lines(10).await, lines(3_003..3_013));
+    agent.stop().await;
+    assert_eq!(agent.received(), 3_010, "not one twice");
+}
+
+#[tokio::test]
+async fn a_stop_in_the_rest_of_a_rotated_file_goes_on_there() {
+    let mut log = Log::new();
+    log.write(3);
+    let mut agent = log.keeping("-F", 100);
+    let mut found = agent.lines(3).await;
+    agent.stop().await;
+    log.write(1_000);
+    log.rotate();
+    log.write(50);
+    let mut agent = log.keeping("-F", 100);
+    until("the channel is full", || agent.in_channel() == 100).await;
+    agent.stop().await;
+    found.extend(stored(&agent).await);
+    let mut agent = log.keeping("-F", 10_000);
+    found.extend(agent.lines(950).await);
+    agent.stop().await;
+    assert_eq!((found, agent.in_channel()), (lines(0..1_053), 0));
+}
+
+#[tokio::test]
+async fn when_the_rotated_file_is_gone_the_new_one_is_read_from_its_start() {
+    let mut log = Log::new();
+    log.write(3);
+    let mut agent = log.keeping("-F", 1_000);
+    assert_eq!(agent.lines(3).await, lines(0..3));
+    agent.stop().await;
+    log.rotate();
+    std::fs::remove_file(log.path.with_extension("log.3")).expect("removed");
+    log.write(50);
+    let mut agent = log.keeping("-F", 1_000);
+    assert_eq!(agent.lines(50).await, lines(3..53));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_truncated_while_flumen_is_down_is_read_from_its_start() {
+    let mut log = Log::new();
+    log.write(100);
+    let mut agent = log.keeping("-n +1 -F", 1_000);
+    assert_eq!(agent.lines(100).await, lines(0..100));
+    agent.stop().await;
+    for more in [20, 200] {
+        let from = log.written;
+        log.file.set_len(0).expect("truncated");
+        log.write(more);
+        let mut agent = log.keeping("-n +1 -F", 1_000);
+        assert_eq!(agent.lines(more as usize).await, lines(from..from + more), "also if it is longer again");
+        agent.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn after_a_kill_only_lines_that_were_not_yet_saved_come_twice_and_none_is_missing() {
+    let mut log = Log::new();
+    log.write(1_000);
+    let mut agent = log.keeping("-n +1 -F", 1_000_000);
+    assert_eq!(agent.lines(1_000).await, lines(0..1_000));
+    log.is_saved_to_the_end().await;
+    log.write(1_000);
+    until("some came", || agent.in_channel() > 10).await;
+    log.kill(&mut agent).await;
+    let first = stored(&agent).await;
+    assert_eq!(first, lines(1_000..1_000 + first.len() as u32));
+    log.write(100);
+    let saved = log.saved_offset().expect("a position") / "line 000000\n".len() as u64;
+    assert!((1_000..=1_000 + first.len() as u64).contains(&saved), "{saved}");
+    let mut agent = log.keeping("-n +1 -F", 1_000_000);
+    let second = agent.lines((2_100 - saved) as usize).await;
+    assert_eq!(second, lines(saved as u32..2_100));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_position_file_that_is_none_makes_the_file_be_read_from_its_start() {
+    let mut log = Log::new();
+    log.write(100);
+    std::fs::write(log.position_file(), "{\"offset\": 12").expect("written");
+    let mut agent = log.keeping("-F", 1_000);
+    assert_eq!(agent.lines(100).await, lines(0..100), "not from the last ten lines");
+    agent.stop().await;
+    log.is_saved_to_the_end().await;
+}
+
+#[tokio::test]
+async fn lines_without_room_at_a_stop_come_again_and_are_not_counted() {
+    let mut log = Log::new();
+    log.write(1_000);
+    let mut found = Vec::new();
+    while found.len() < 100 {
+        let mut agent = log.keeping("-n +1 -F", 7);
+        until("the channel is full", || agent.in_channel() == 7).await;
+        agent.stop().await;
+        assert_eq!((agent.received(), agent.accepted(), agent.dropped()), (7, 7, 0));
+        found.extend(stored(&agent).await);
+    }
+    let mut agent = log.keeping("-n +1 -F", 10_000);
+    found.extend(agent.lines(1_000 - found.len()).await);
+    agent.stop().await;
+    assert_eq!((found, agent.in_channel()), (lines(0..1_000), 0));
+}
+
+#[tokio::test]
+async fn an_unfinished_line_comes_as_a_whole_after_a_restart_of_flumen() {
+    let mut log = Log::new();
+    log.write(1);
+    log.file.write_all(b"line 00").expect("written");
+    let mut agent = log.keeping("-F", 100);
+    assert_eq!(agent.lines(1).await, lines(0..1));
+    agent.stop().await;
+    log.file.write_all(b"0001\n").expect("written");
+    assert_eq!((agent.in_channel(), agent.dropped()), (0, 0));
+    let mut agent = log.keeping("-F", 100);
+    assert_eq!(agent.lines(1).await, lines(1..2));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_source_that_ends_with_its_killed_tail_is_gone_on_with_at_the_next_start() {
+    let mut log = Log::new();
+    log.write(5);
+    let mut agent = log.keeping("-F", 1_000);
+    assert_eq!(agent.lines(5).await, lines(0..5));
+    log.kill_tail().await;
+    assert_eq!(agent.end().await, SourceEnd::Finished);
+    log.write(50);
+    let mut agent = log.keeping("-F", 1_000);
+    assert_eq!(agent.lines(50).await, lines(5..55));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_position_file_in_use_is_refused_until_it_is_free() {
+    let mut log = Log::new();
+    log.write(1);
+    let mut agent = log.keeping("-F", 100);
+    assert_eq!(agent.lines(1).await, lines(0..1));
+    let mut second = log.keeping("-F", 100);
+    let ended = tokio::time::timeout(agent::PATIENCE, &mut second.run).await.expect("it ends");
+    let error = ended.expect("no panic").expect_err("refused").to_string();
+    assert!(error.contains("in use by another source or agent"), "{error}");
+    agent.stop().await;
+    log.write(1);
+    let mut third = log.keeping("-F", 100);
+    assert_eq!(third.lines(1).await, lines(1..2));
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn a_position_file_that_cannot_be_written_does_not_stop_the_events() {
+    let mut log = Log::new();
+    log.write(3);
+    let command = format!("tail -F {}", log.path.display());
+    let position_file = log.path.with_extension("missing").join("pos");
+    let position_file = position_file.to_str().expect("UTF-8");
+    let options = [("command", command.as_str()), ("batchTimeout", "5"), ("positionFile", position_file)];
+    let mut agent = Agent::start("exec", 100, &options);
+    assert_eq!(agent.lines(3).await, lines(0..3));
+    log.write(3);
+    assert_eq!(agent.lines(3).await, lines(3..6));
+    agent.stop().await;
 }

@@ -1,5 +1,6 @@
 //! The options of `exec`, and what is checked about them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flumen_config::options::Count;
@@ -23,8 +24,8 @@ options! {
     /// `tail -F FILE` and `tail -f FILE` with `restart = true`: the position in the file is held, also across
     /// rotation and truncation, so a restarted `tail` goes on at the very next byte instead of with the last
     /// ten lines again. When the position cannot be known, the current file is read from its start and a
-    /// warning says that lines may come twice. The position is not kept when Flumen itself is restarted; the
-    /// `taildir` source does that.
+    /// warning says that lines may come twice. With `positionFile` the position is held across restarts of
+    /// Flumen as well.
     ///
     /// The command runs in a process group of its own. When it ends, or Flumen stops, everything in the group
     /// is ended as well: SIGTERM, and SIGKILL after 2 seconds. If Flumen itself is killed with SIGKILL, the
@@ -53,6 +54,19 @@ options! {
         /// Flumen only: longest line in bytes. A longer one becomes several events (the cut may go through a
         /// character) and each cut counts as `EventReadFail`: no command can fill the memory.
         "maxLineLength" => max_line_length: Count = Count(64 << 20),
+        /// Flumen only: a file that keeps the position of `tail -F FILE` or `tail -f FILE` while Flumen does
+        /// not run. The next start goes on behind the last line that was stored in the channels: nothing
+        /// twice, nothing missed. A `FILE` that was renamed meanwhile is looked for beside the new one and read
+        /// to its end first, then those named like `FILE.1` or `FILE-20260101` that came after it; if it is
+        /// not found, or `FILE` was truncated, `FILE` is read from its start with a warning. Without the
+        /// position file `tail` starts as written; with one that cannot be read, at the start of `FILE`.
+        ///
+        /// It is written at most once a second and at every stop: after a crash the lines of the last second
+        /// come twice. Lines that a full channel has no room for at a stop come again at the next start and
+        /// are not counted as dropped; so does an unfinished last line. If it cannot be written, this is
+        /// logged and events go on. Its directory must exist. Two sources cannot share one: beside it lies a
+        /// `.lock`. Not with a `charset` that has a byte order mark.
+        "positionFile" => position_file: Option<String>,
     }
 }
 
@@ -73,6 +87,8 @@ pub(super) struct ExecConfig {
     pub batch_timeout: Duration,
     pub charset: Charset,
     pub line_bytes_max: usize,
+    /// Set only together with `tail`.
+    pub position_file: Option<PathBuf>,
 }
 
 impl ExecConfig {
@@ -91,10 +107,16 @@ impl ExecConfig {
         if options.max_line_length.0 > LINE_BYTES_LIMIT {
             diagnostics.push(error("maxLineLength", format!("`maxLineLength` is above {LINE_BYTES_LIMIT}")));
         }
+        let tail = TailWords::recognise(shell.as_deref(), &plain);
+        let path = options.position_file.as_deref();
+        if let Some((message, help)) = path.and_then(|path| no_position(path, tail.as_ref(), options.charset))
+        {
+            diagnostics.push(error("positionFile", message).help(help));
+        }
         if diagnostics.error_count() > before {
             return None;
         }
-        let tail = TailWords::recognise(shell.as_deref(), &plain).filter(|_| options.restart);
+        let tail = tail.filter(|_| options.restart || options.position_file.is_some());
         let argv = match shell {
             Some(shell) => shell.into_iter().chain([options.command.clone()]).collect(),
             None => plain,
@@ -110,8 +132,40 @@ impl ExecConfig {
             batch_timeout: Duration::from_millis(options.batch_timeout_ms),
             charset: options.charset,
             line_bytes_max: options.max_line_length.0,
+            position_file: options.position_file.map(PathBuf::from),
         })
     }
+}
+
+/// Why no position can be kept in this file, and what to do.
+fn no_position(path: &str, tail: Option<&TailWords>, charset: Charset) -> Option<(String, &'static str)> {
+    let Some(tail) = tail else {
+        let message = "`positionFile` needs a command whose position Flumen understands";
+        let help = "write the command as `tail -F FILE`, with one file and no pipe, quote or `-c`; for other \
+                    commands remove `positionFile`: their position cannot be known";
+        return Some((message.to_owned(), help));
+    };
+    if path.trim().is_empty() || path.ends_with('/') {
+        return Some((
+            format!("`positionFile = {path}` names no file"),
+            "name a file in a directory that exists",
+        ));
+    }
+    if tail.file.as_os_str() == path {
+        return Some((
+            "`positionFile` is the file that is tailed: its lines would be overwritten".to_owned(),
+            "name another file",
+        ));
+    }
+    if charset.units().marked {
+        return Some((
+            "`positionFile` with a charset that has a byte order mark: in the middle of the file nobody knows \
+             the byte order"
+                .to_owned(),
+            "name the byte order: UTF-16LE or UTF-16BE, UTF-32LE or UTF-32BE",
+        ));
+    }
+    None
 }
 
 #[cfg(test)]
@@ -164,5 +218,25 @@ mod tests {
     fn only_a_tail_that_will_be_restarted_is_followed() {
         assert!(read(&[("command", "tail -F /x"), ("restart", "true")]).0.expect("valid").tail.is_some());
         assert!(read(&[("command", "tail -F /x")]).0.expect("valid").tail.is_none());
+    }
+
+    #[test]
+    fn a_position_is_kept_of_a_tail_that_is_understood_also_without_restart() {
+        let kept = ("positionFile", "/var/lib/flumen/x.pos");
+        let (config, _) = read(&[("command", "tail -F /x"), kept]);
+        let config = config.expect("valid");
+        assert!(config.tail.is_some() && config.position_file.is_some());
+        for (command, charset, path, message) in [
+            ("cat /x", "UTF-8", kept.1, "needs a command whose position"),
+            ("tail -F /x | grep y", "UTF-8", kept.1, "needs a command whose position"),
+            ("tail -F /x /y", "UTF-8", kept.1, "needs a command whose position"),
+            ("tail -F /x", "UTF-16", kept.1, "byte order mark"),
+            ("tail -F /x", "UTF-8", "/x", "overwritten"),
+            ("tail -F /x", "UTF-8", "/var/", "names no file"),
+        ] {
+            let (config, messages) =
+                read(&[("command", command), ("charset", charset), ("positionFile", path)]);
+            assert!(config.is_none() && messages[0].contains(message), "{command}: {messages:?}");
+        }
     }
 }

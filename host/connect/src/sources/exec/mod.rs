@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Invariants: no line that was read is lost without being counted; the command is read only as fast as the
-//! channel takes its lines; neither the command nor what it started outlives the run of the source.
+//! channel takes its lines; neither the command nor what it started outlives the run of the source; a position
+//! that is kept is never ahead of what is stored.
 
 mod command;
 mod config;
@@ -30,7 +31,7 @@ use command::{Running, Stderr, exit_code};
 use config::{ExecConfig, ExecOptions};
 use lines::Lines;
 use pump::{Ended, Pump};
-use tail::{Begin, Follow};
+use tail::{Begin, Follow, InUse, Keep, Place};
 
 pub(super) const EXEC: SourceType = SourceType {
     spec: ComponentSpec {
@@ -52,6 +53,7 @@ fn build(settings: &Settings) -> Result<Box<dyn Source>, Diagnostics> {
     Ok(Box::new(Exec {
         lines: Lines::new(config.charset.units(), config.line_bytes_max),
         follow: config.tail.clone().map(Follow::new),
+        keep: None,
         config,
     }))
 }
@@ -66,12 +68,16 @@ enum ExecError {
     Start { command: String, reason: std::io::Error },
     #[error("cannot find where to start in the file of `{command}`: {reason}")]
     File { command: String, reason: std::io::Error },
+    #[error(transparent)]
+    Position(#[from] InUse),
 }
 
 struct Exec {
     config: ExecConfig,
     lines: Lines,
     follow: Option<Follow>,
+    /// While it runs with a `positionFile`.
+    keep: Option<Keep>,
 }
 
 /// How one run of the command ended.
@@ -84,6 +90,16 @@ enum Ran {
 #[async_trait]
 impl Source for Exec {
     async fn run(&mut self, context: &SourceContext) -> Result<SourceEnd, ComponentError> {
+        self.open_position().await?;
+        // After an error the next try goes on in the same place, and nobody else may have the position.
+        let end = self.run_again_and_again(context).await?;
+        self.close_position();
+        Ok(end)
+    }
+}
+
+impl Exec {
+    async fn run_again_and_again(&mut self, context: &SourceContext) -> Result<SourceEnd, ExecError> {
         let command = self.config.command.clone();
         tracing::info!("Exec source starting with command: {command}");
         loop {
@@ -108,21 +124,24 @@ impl Source for Exec {
             }
         }
     }
-}
 
-impl Exec {
     async fn run_once(&mut self, context: &SourceContext) -> Result<Ran, ExecError> {
-        let (rest_of_old, argv) = match self.begin().await? {
-            Begin::AsWritten => (None, self.config.argv.clone()),
-            Begin::With { rest_of_old, argv } => (rest_of_old, argv),
+        let (rests, argv) = match self.begin().await? {
+            Begin::AsWritten => {
+                self.keep_nothing();
+                (Vec::new(), self.config.argv.clone())
+            }
+            Begin::With { rests, argv } => (rests, argv),
         };
-        if let Some(rest) = rest_of_old {
-            let mut rest = tokio::fs::File::from_std(rest);
-            let mut pump = self.pump(context, None);
-            if pump.run(&mut rest, None).await == Ended::Stopped || pump.finish().await == Ended::Stopped {
+        for rest in rests {
+            if self.read_rest(context, rest).await? == Ended::Stopped {
                 return Ok(Ran::Stopped);
             }
         }
+        let place = self.follow.as_ref().and_then(Follow::place);
+        self.keep_from(place);
+        // From now on nothing that is appended can be missed, even if this is the only save before a crash.
+        self.save().await;
         let stderr = if self.config.log_stderr { Stderr::Read } else { Stderr::Dropped };
         let mut running = Running::start(&argv, stderr)
             .map_err(|reason| ExecError::Start { command: self.config.command.clone(), reason })?;
@@ -137,6 +156,21 @@ impl Exec {
             Ended::LeftOut => Ran::Again,
             Ended::Eof => Ran::Exited(status.map_or(-1, exit_code)),
         })
+    }
+
+    /// Reads what a renamed file still has.
+    async fn read_rest(&mut self, context: &SourceContext, rest: Place) -> Result<Ended, ExecError> {
+        let file = rest
+            .reader()
+            .map_err(|reason| ExecError::File { command: self.config.command.clone(), reason })?;
+        self.keep_from(Some(rest));
+        let mut pump = self.pump(context, None);
+        let mut ended = pump.run(&mut tokio::fs::File::from_std(file), None).await;
+        if ended == Ended::Eof {
+            ended = pump.finish().await;
+        }
+        self.save().await;
+        Ok(ended)
     }
 
     async fn begin(&mut self) -> Result<Begin, ExecError> {
@@ -156,6 +190,9 @@ impl Exec {
             let reading = async {
                 let mut pump = self.pump(context, Some(group));
                 let ended = pump.run(&mut running.stdout, follow.as_mut()).await;
+                if let Some(keep) = &mut pump.keep {
+                    keep.save_now().await;
+                }
                 // A followed file goes on where it was left, so its unfinished line is finished by the next run.
                 if ended == Ended::Eof && follow.is_none() { pump.finish().await } else { ended }
             };
@@ -189,12 +226,53 @@ impl Exec {
             batch_lines: self.config.batch_lines,
             batch_timeout: self.config.batch_timeout,
             group,
+            keep: self.keep.as_mut(),
         }
     }
 
-    /// Stopped between two runs: what a followed file had begun to say is passed on.
+    /// Takes the position file, if there is to be one.
+    async fn open_position(&mut self) -> Result<(), InUse> {
+        let (Some(path), Some(words)) = (self.config.position_file.clone(), self.config.tail.clone()) else {
+            return Ok(());
+        };
+        if self.keep.is_none() {
+            let opened = tokio::task::spawn_blocking(move || Keep::open(&path, words)).await;
+            let (keep, follow) = opened.expect("opening a position file does not panic")?;
+            (self.keep, self.follow) = (Some(keep), Some(follow));
+        }
+        Ok(())
+    }
+    /// Lets another have the position file. What was read and not stored is forgotten: it comes again.
+    fn close_position(&mut self) {
+        if self.keep.take().is_some() {
+            self.follow = self.config.tail.clone().map(Follow::new);
+            self.lines = Lines::new(self.config.charset.units(), self.config.line_bytes_max);
+        }
+    }
+    fn keep_nothing(&mut self) {
+        if self.keep.take().is_some() {
+            let command = &self.config.command;
+            tracing::warn!(command, "not a regular file: it has no position, and `positionFile` is not used");
+        }
+    }
+    /// The next byte that is read lies there.
+    fn keep_from(&mut self, place: Option<Place>) {
+        if let Some(keep) = &mut self.keep {
+            keep.moved(0, place);
+            keep.stored(self.lines.input().len());
+        }
+    }
+    async fn save(&mut self) {
+        if let Some(keep) = &mut self.keep {
+            keep.save_now().await;
+        }
+    }
+
+    /// Stopped between two runs: what a followed file had begun to say is passed on, or kept for the next start.
     async fn leave(&mut self, context: &SourceContext) -> SourceEnd {
-        self.pump(context, None).finish().await;
+        if self.keep.is_none() {
+            self.pump(context, None).finish().await;
+        }
         SourceEnd::Stopped
     }
 }

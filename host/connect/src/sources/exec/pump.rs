@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::command::Group;
 use super::lines::Lines;
-use super::tail::{Follow, Verdict};
+use super::tail::{Follow, Keep, Verdict};
 use crate::ledger::add;
 use crate::source::SourceContext;
 
@@ -24,6 +24,9 @@ use crate::source::SourceContext;
 /// end of the command it must fit into the agent's limit for sources (`StopLimits`): a source that is cut off
 /// could not count what it has left.
 const STORE_TIME_MAX: Duration = Duration::from_secs(4);
+/// With a position file, lines that find no room come again at the next start: only a put that is under way gets
+/// the time to end, so that its lines do not come twice.
+const STORE_TIME_MAX_KEPT: Duration = Duration::from_secs(1);
 /// After so much silence of a `tail` is looked whether it misses something. It looks itself every second, and
 /// without inotify notices a renamed file after five.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -34,7 +37,8 @@ const STOPPED: &str = "exec: stopped while the channel was full";
 pub(super) enum Ended {
     /// The input is at its end; all finished lines are delivered.
     Eof,
-    /// Stop was asked for; every line read is delivered or counted as dropped.
+    /// Stop was asked for; every line read is delivered, or counted as dropped, or before it lies the position
+    /// that is kept.
     Stopped,
     /// `tail` has left something out: start it again.
     LeftOut,
@@ -53,6 +57,8 @@ pub(super) struct Pump<'a> {
     pub batch_timeout: Duration,
     /// Who is to be asked to end when the source is.
     pub group: Option<Group>,
+    /// Where the position is kept, if it is.
+    pub keep: Option<&'a mut Keep>,
 }
 
 impl Pump<'_> {
@@ -64,11 +70,13 @@ impl Pump<'_> {
     ) -> Ended {
         let mut flush_at: Option<Instant> = None;
         loop {
+            let save_at = self.keep.as_ref().and_then(|keep| keep.due());
             let read = select! {
                 biased;
                 () = self.context.stop.requested() => { self.wind_up().await; return Ended::Stopped }
                 read = input.read_buf(self.lines.input()) => Some(read),
                 () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => None,
+                () = sleep_until(save_at.unwrap_or_else(Instant::now)), if save_at.is_some() => None,
                 () = sleep(LOOK_AFTER), if follow.is_some() => {
                     if follow.as_mut().is_some_and(|f| f.is_overdue()) {
                         return Ended::LeftOut;
@@ -85,6 +93,7 @@ impl Pump<'_> {
                         self.lines.forget(count);
                         return Ended::LeftOut;
                     }
+                    self.moved(count, follow.as_deref());
                     self.lines.split();
                     self.count_cuts();
                     false
@@ -105,10 +114,30 @@ impl Pump<'_> {
             } else if self.lines.len() > 0 && flush_at.is_none() {
                 flush_at = Some(Instant::now() + self.batch_timeout);
             }
+            if let Some(keep) = &mut self.keep {
+                keep.save_if_due();
+            }
             if ended {
                 return Ended::Eof;
             }
         }
+    }
+
+    fn moved(&mut self, count: usize, follow: Option<&Follow>) {
+        match (&mut self.keep, follow) {
+            (Some(keep), Some(follow)) => keep.moved(count, follow.place()),
+            (Some(keep), None) => keep.moved_on(count),
+            (None, _) => {}
+        }
+    }
+
+    /// Moves the kept position behind the lines of the batch that are stored.
+    fn stored(&mut self, batch: &Batch, stored: usize) {
+        let Some(keep) = self.keep.as_mut().filter(|_| stored > 0) else { return };
+        // Bytes that the source has added (the line feed of a last line) are in no batch of several lines, so
+        // a part of a batch ends where its next line starts in the output.
+        let of_batch = batch.spans().get(stored).map_or(0, |next| batch.arena().len() - next.start as usize);
+        keep.stored(self.lines.input().len() + of_batch);
     }
 
     /// Delivers what is left of an ended input, its unfinished line included.
@@ -139,15 +168,22 @@ impl Pump<'_> {
             let mut delivery = pin!(self.context.outlet.deliver_patiently(&batch, &mut stored));
             select! {
                 biased;
-                () = &mut delivery => return Flow::Go,
-                () = self.context.stop.requested() => {}
+                () = &mut delivery => None,
+                () = self.context.stop.requested() => {
+                    self.end_command();
+                    let deadline = self.store_deadline();
+                    // The same future goes on: a put that is under way must not be begun twice.
+                    let _late = timeout_at(deadline, delivery).await;
+                    Some(deadline)
+                }
             }
-            self.end_command();
-            let deadline = Instant::now() + STORE_TIME_MAX;
-            // The same future goes on: a put that is under way must not be begun twice.
-            let _late = timeout_at(deadline, delivery).await;
-            deadline
         };
+        self.stored(&batch, stored);
+        let Some(deadline) = deadline else { return Flow::Go };
+        if self.keep.is_some() {
+            // The rest comes again. A later line must not be stored before it: there is one position.
+            return Flow::Stop;
+        }
         self.context.outlet.give_up(STOPPED, batch.len() - stored);
         self.lines.finish();
         let rest = self.lines.take();
@@ -157,15 +193,23 @@ impl Pump<'_> {
 
     async fn wind_up(&mut self) {
         self.end_command();
-        self.lines.finish();
+        if self.keep.is_none() {
+            self.lines.finish();
+        }
         let batch = self.lines.take();
-        self.store_until(Instant::now() + STORE_TIME_MAX, &batch).await;
+        self.store_until(self.store_deadline(), &batch).await;
     }
 
-    async fn store_until(&self, deadline: Instant, batch: &Batch) {
+    async fn store_until(&mut self, deadline: Instant, batch: &Batch) {
         let mut stored = 0;
         let _late = timeout_at(deadline, self.context.outlet.deliver_patiently(batch, &mut stored)).await;
-        self.context.outlet.give_up(STOPPED, batch.len() - stored);
+        self.stored(batch, stored);
+        if self.keep.is_none() {
+            self.context.outlet.give_up(STOPPED, batch.len() - stored);
+        }
+    }
+    fn store_deadline(&self) -> Instant {
+        Instant::now() + if self.keep.is_some() { STORE_TIME_MAX_KEPT } else { STORE_TIME_MAX }
     }
 
     fn end_command(&self) {

@@ -6,16 +6,48 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::StartAt;
 
 const BLOCK_BYTES: usize = 64 * 1024;
 
+/// What makes a file the same file under any name, as long as it is not deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub device: u64,
+    pub inode: u64,
+}
+
 /// A regular file that stays the same file whatever becomes of its name.
 #[derive(Debug)]
 pub(super) struct Held {
     file: File,
-    identity: (u64, u64),
+    identity: Identity,
+}
+
+/// A byte of a file.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Place {
+    pub(super) held: Arc<Held>,
+    pub(super) at: u64,
+}
+
+impl Place {
+    /// Reads the file from here on.
+    ///
+    /// # Errors
+    /// If the process has too many open files.
+    pub fn reader(&self) -> io::Result<File> {
+        self.held.reader_from(self.at)
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at && self.held.is_same(&other.held)
+    }
 }
 
 impl Held {
@@ -25,7 +57,11 @@ impl Held {
         std::fs::metadata(path).ok().filter(|found| found.is_file())?;
         let file = File::open(path).ok()?;
         let found = file.metadata().ok()?;
-        Some(Self { file, identity: (found.dev(), found.ino()) })
+        Some(Self { file, identity: Identity { device: found.dev(), inode: found.ino() } })
+    }
+    /// Which file it is.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
     /// Whether both are one file.
     pub fn is_same(&self, other: &Held) -> bool {
@@ -34,6 +70,16 @@ impl Held {
     /// Its size now.
     pub fn size(&self) -> u64 {
         self.file.metadata().map_or(0, |found| found.len())
+    }
+    /// When it was written to last.
+    pub fn written_at(&self) -> Option<SystemTime> {
+        self.file.metadata().and_then(|found| found.modified()).ok()
+    }
+    /// The bytes before an offset, at most this many; none if they cannot be read.
+    pub fn before(&self, offset: u64, bytes_max: usize) -> Vec<u8> {
+        let start = offset.saturating_sub(bytes_max as u64);
+        let mut bytes = vec![0; (offset - start) as usize];
+        if self.file.read_exact_at(&mut bytes, start).is_ok() { bytes } else { Vec::new() }
     }
     /// A reader of its own, that starts at an offset.
     ///

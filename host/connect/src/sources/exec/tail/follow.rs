@@ -16,14 +16,15 @@
 //! with the end of the old file before it. The same is done when a `tail` stays silent although there is
 //! something to read ([`Follow::is_overdue`]).
 
-use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use super::TailWords;
-use super::file::Held;
+use super::file::{Held, Place};
+use super::position::{COMPARED_BYTES_MAX, Fit, Position};
+use super::siblings;
+use super::store::Saved;
 
-/// So many of a chunk's last bytes are compared.
-const COMPARED_BYTES_MAX: usize = 4096;
 /// So many places are tried for the border between the old file and the new one.
 const BORDERS_MAX: usize = 64;
 
@@ -31,11 +32,13 @@ const BORDERS_MAX: usize = 64;
 pub(in super::super) struct Follow {
     words: TailWords,
     /// `None`: there was no such file yet; the position is then the start of the next one.
-    held: Option<Held>,
+    held: Option<Arc<Held>>,
     at: u64,
     /// The last bytes passed on, which must lie before the position.
     last: Vec<u8>,
     state: State,
+    /// What was known before Flumen itself was started; of use for the first start.
+    saved: Saved,
     /// No chunk has been seen since the last start.
     fresh: bool,
     /// The last start was repeated because `tail` had found another file. Once is enough.
@@ -57,10 +60,11 @@ enum State {
 pub(in super::super) enum Begin {
     /// With the words of the user.
     AsWritten,
-    /// With these words, after reading what the old file still has.
+    /// With these words, after reading what the old files still have.
     With {
-        /// The end of a file that was renamed, which `tail` would not find any more.
-        rest_of_old: Option<File>,
+        /// The end of a file that was renamed, which `tail` would not find any more, and the files that came
+        /// and went after it while Flumen did not run.
+        rests: Vec<Place>,
         /// The command.
         argv: Vec<String>,
     },
@@ -79,7 +83,12 @@ pub(in super::super) enum Verdict {
 impl Follow {
     /// Nothing read yet.
     pub fn new(words: TailWords) -> Self {
+        Self::after(words, Saved::Nothing)
+    }
+    /// Goes on where the last run of Flumen was.
+    pub(super) fn after(words: TailWords, saved: Saved) -> Self {
         Self {
+            saved,
             words,
             held: None,
             at: 0,
@@ -95,6 +104,12 @@ impl Follow {
         self.state != State::Untracked
     }
 
+    /// Where `tail` is after the last chunk, if that is known.
+    pub fn place(&self) -> Option<Place> {
+        let held = self.held.as_ref().filter(|_| self.state == State::Known)?;
+        Some(Place { held: held.clone(), at: self.at })
+    }
+
     /// Says how to start or restart. May read much of the file (`tail -n 1000000`): not for async threads.
     ///
     /// # Errors
@@ -102,38 +117,84 @@ impl Follow {
     pub fn begin(&mut self) -> io::Result<Begin> {
         self.fresh = true;
         self.unread = false;
-        let mut rest_of_old = None;
-        match self.state {
+        let rests = match self.state {
             State::NotStarted => self.first()?,
-            State::Known | State::Unknown => rest_of_old = self.resume()?,
-            State::Untracked => {}
-        }
+            State::Known | State::Unknown => self.resume(),
+            State::Untracked => Vec::new(),
+        };
         if self.state == State::Untracked {
             return Ok(Begin::AsWritten);
         }
-        Ok(Begin::With { rest_of_old, argv: self.words.argv_from(self.at) })
+        Ok(Begin::With { rests, argv: self.words.argv_from(self.at) })
     }
 
-    fn first(&mut self) -> io::Result<()> {
-        self.held = Held::open(&self.words.file);
-        if self.held.is_none() && self.words.file.exists() {
+    fn first(&mut self) -> io::Result<Vec<Place>> {
+        let now = self.open_now();
+        if now.is_none() && self.words.file.exists() {
             self.state = State::Untracked;
-            return Ok(());
+            return Ok(Vec::new());
         }
-        self.at = self.held.as_ref().map_or(Ok(0), |held| held.start(self.words.start))?;
+        let mut rests = Vec::new();
+        match std::mem::replace(&mut self.saved, Saved::Nothing) {
+            Saved::Nothing => {
+                self.at = now.as_ref().map_or(Ok(0), |now| now.start(self.words.start))?;
+                self.held = now;
+            }
+            Saved::Unreadable => self.start_of(now),
+            Saved::At(position) => rests = self.restore(&position, now),
+        }
         self.state = State::Known;
-        Ok(())
+        Ok(rests)
     }
 
-    fn resume(&mut self) -> io::Result<Option<File>> {
-        let now = Held::open(&self.words.file);
+    /// Goes on at a saved position.
+    fn restore(&mut self, position: &Position, now: Option<Arc<Held>>) -> Vec<Place> {
+        let Some(identity) = position.identity else {
+            self.start_of(now);
+            return Vec::new();
+        };
+        if let Some(held) = now.as_ref().filter(|now| now.identity() == identity) {
+            match position.fit(held) {
+                Fit::Same => {
+                    self.at = behind_line_end(held, position.offset);
+                    self.last = held.before(self.at, COMPARED_BYTES_MAX);
+                    self.held = now;
+                    return Vec::new();
+                }
+                Fit::Truncated => self.warn("the file was truncated while Flumen did not run"),
+                Fit::WrittenOver => self.warn("the file was written over while Flumen did not run"),
+            }
+            self.start_of(now);
+            return Vec::new();
+        }
+        if position.file != self.words.file {
+            self.warn(&format!("the saved position is that of {}", position.file.display()));
+            self.start_of(now);
+            return Vec::new();
+        }
+        let mut rests = siblings::left_behind(position, now.as_deref());
+        if let Some(old) = rests.first_mut() {
+            old.at = behind_line_end(&old.held, old.at);
+        } else {
+            tracing::warn!(
+                file = %self.words.file.display(), inode = identity.inode, offset = position.offset,
+                "the file was rotated while Flumen did not run and the old one is not found beside it: \
+                 its end may be missing; reading the new file from its start"
+            );
+        }
+        self.start_of(now);
+        rests
+    }
+
+    fn resume(&mut self) -> Vec<Place> {
+        let now = self.open_now();
         let state = std::mem::replace(&mut self.state, State::Known);
         let Some(held) = self.held.take().filter(|_| state == State::Known) else {
             if state == State::Unknown {
                 self.warn("the position was lost");
             }
             self.start_of(now);
-            return Ok(None);
+            return Vec::new();
         };
         if now.as_ref().is_some_and(|now| now.is_same(&held)) {
             let before = self.at.checked_sub(self.last.len() as u64);
@@ -143,14 +204,17 @@ impl Follow {
                 self.warn("the file was truncated or written over");
                 self.start_of(now);
             }
-            return Ok(None);
+            return Vec::new();
         }
-        let rest = if held.size() > self.at { Some(held.reader_from(self.at)?) } else { None };
+        let rest = Place { at: self.at, held };
         self.start_of(now);
-        Ok(rest)
+        if rest.held.size() > rest.at { vec![rest] } else { Vec::new() }
     }
 
-    fn start_of(&mut self, file: Option<Held>) {
+    fn open_now(&self) -> Option<Arc<Held>> {
+        Held::open(&self.words.file).map(Arc::new)
+    }
+    fn start_of(&mut self, file: Option<Arc<Held>>) {
         self.held = file;
         self.at = 0;
         self.last.clear();
@@ -174,7 +238,7 @@ impl Follow {
             if self.held.as_ref().is_some_and(|old| !old.is_same(&next) && old.size() > read_old_to) {
                 return Verdict::LeftOut;
             }
-            self.start_of(Some(next));
+            self.start_of(Some(Arc::new(next)));
             self.at = (chunk.len() - border) as u64;
             self.remember(&chunk[border..]);
         } else if fresh && self.held.is_some() && !self.repeated {
@@ -229,6 +293,13 @@ impl Follow {
     }
 }
 
+/// A CR ends a line at once, and the LF of a CRLF may have come after it was stored: that is no empty line.
+/// (In UTF-16 and UTF-32 the LF makes an empty line here; the bytes alone do not tell.)
+fn behind_line_end(held: &Held, at: u64) -> u64 {
+    let between = at > 0 && held.has_at(at - 1, b"\r\n");
+    at + u64::from(between)
+}
+
 fn ends_at(held: &Held, at: u64, chunk: &[u8]) -> bool {
     let skipped = chunk.len().saturating_sub(COMPARED_BYTES_MAX);
     held.has_at(at + skipped as u64, &chunk[skipped..])
@@ -236,6 +307,7 @@ fn ends_at(held: &Held, at: u64, chunk: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Read;
     use std::path::PathBuf;
 
@@ -271,13 +343,19 @@ mod tests {
             std::fs::rename(&self.path, self.path.with_extension("1")).expect("renamed");
             std::fs::write(&self.path, content).expect("written");
         }
+        /// Flumen is stopped, and started again.
+        fn restart_flumen(&mut self) {
+            let saved = Saved::At(Position::of(self.follow.place().as_ref(), &self.path));
+            self.follow = Follow::after(self.follow.words.clone(), saved);
+        }
         /// What is read from the old file, and the byte at which `tail` starts.
         fn begin(&mut self) -> (String, String) {
-            let Begin::With { rest_of_old, argv } = self.follow.begin().expect("readable") else {
+            let Begin::With { rests, argv } = self.follow.begin().expect("readable") else {
                 panic!("not followed")
             };
             let mut rest = String::new();
-            if let Some(mut file) = rest_of_old {
+            for place in rests {
+                let mut file = place.reader().expect("open");
                 file.read_to_string(&mut rest).expect("readable");
             }
             (rest, argv[2].clone())
@@ -390,5 +468,50 @@ mod tests {
         std::fs::create_dir(&scene.path).expect("created");
         assert!(matches!(scene.follow.begin(), Ok(Begin::AsWritten)));
         assert!(!scene.follow.is_tracked());
+    }
+
+    #[test]
+    fn a_restart_of_flumen_goes_on_at_the_next_byte() {
+        let mut scene = Scene::new("one\ntwo\n");
+        scene.starts_at("+5");
+        scene.prints("two\n");
+        scene.append("three\n");
+        scene.restart_flumen();
+        scene.starts_at("+9");
+        scene.prints("three\n");
+        scene.restart_flumen();
+        std::fs::write(&scene.path, "of the same length or longer\n").expect("written");
+        scene.starts_at("+1");
+    }
+
+    #[test]
+    fn the_line_feed_of_a_crlf_that_was_read_in_two_parts_is_no_line() {
+        let mut scene = Scene::new("one\r");
+        scene.starts_at("+1");
+        scene.prints("one\r");
+        scene.restart_flumen();
+        scene.append("\ntwo\r\n");
+        scene.starts_at("+6");
+    }
+
+    #[test]
+    fn a_file_that_was_not_there_when_flumen_stopped_is_read_from_its_start() {
+        let mut scene = Scene::new("");
+        std::fs::remove_file(&scene.path).expect("removed");
+        scene.starts_at("+1");
+        scene.restart_flumen();
+        std::fs::write(&scene.path, "one\ntwo\n").expect("written");
+        scene.starts_at("+1");
+    }
+
+    #[test]
+    fn a_position_of_another_file_is_not_used() {
+        let mut scene = Scene::new("one\n");
+        let other = scene.path.with_extension("other");
+        std::fs::write(&other, "1\n2\n").expect("written");
+        let held = Arc::new(Held::open(&other).expect("a file"));
+        let position = Position::of(Some(&Place { held, at: 2 }), &other);
+        scene.follow = Follow::after(scene.follow.words.clone(), Saved::At(position));
+        scene.starts_at("+1");
     }
 }

@@ -2,10 +2,18 @@
 
 mod file;
 mod follow;
+mod keep;
+mod position;
+mod siblings;
+mod store;
+mod trail;
 
 use std::path::PathBuf;
 
+pub(super) use file::Place;
 pub(super) use follow::{Begin, Follow, Verdict};
+pub(super) use keep::Keep;
+pub(super) use store::InUse;
 
 /// Where `tail` starts in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
