@@ -186,6 +186,9 @@ impl Outlet {
         patience: Patience,
         settled: impl FnOnce(),
     ) -> Result<(), RejectReason> {
+        // Where input never ends and channels are never full nothing else would make the source's task pause, and
+        // as many such sources as there are threads would keep all others from running.
+        tokio::task::coop::consume_budget().await;
         let inner = &*self.0;
         let routed = self.route(batch).map_err(|error| {
             add(&inner.counters.generic_processing_fail, 1);

@@ -177,3 +177,21 @@ fn patience_waits_until_all_is_stored() {
         assert!(seen.into_iter().eq(0..10) && get(&world.counters.rejected) == 0);
     });
 }
+
+#[test]
+fn a_source_that_never_has_to_wait_lets_other_tasks_run() {
+    run(async {
+        // Nothing is routed anywhere, so no put ever waits, and there is one thread only.
+        let world = World::new(&[1], ("multiplexing", &[("header", "none"), ("mapping.x", "c1")]), vec![]);
+        let outlet = world.outlet.clone();
+        let endless = tokio::spawn(async move {
+            loop {
+                outlet.deliver(numbers(0..1)).await.expect("dropped on purpose");
+            }
+        });
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        endless.abort();
+    });
+}
