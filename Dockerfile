@@ -11,7 +11,7 @@ FROM rust:1.95-slim-bookworm AS build
 ENV RUSTUP_TOOLCHAIN=$RUST_VERSION
 WORKDIR /src
 COPY . .
-# zstd and bzip2 are compiled from C.
+# The allocator and zstd are compiled from C.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
