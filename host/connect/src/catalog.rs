@@ -1,11 +1,15 @@
 //! All component types of this build. Adding one is: a file, a line here.
 
+use std::sync::OnceLock;
+
 use flumen_config::catalog::{Catalog, ComponentSpec};
 use flumen_config::{Diagnostics, Settings};
 
-use crate::interceptor::Interceptor;
+use crate::deserializer::DeserializerFactory;
+use crate::http_handler::HttpHandler;
+use crate::interceptor::{AsyncInterceptor, Interceptor};
 use crate::processors::SinkProcessor;
-use crate::selector::Selector;
+use crate::selector::{AsyncSelector, Selector};
 use crate::serializer::SerializerFactory;
 use crate::sink::Sink;
 use crate::source::Source;
@@ -46,6 +50,47 @@ pub struct ProcessorType {
     pub spec: ComponentSpec,
     /// Makes one for a group of these sinks.
     pub build: BuildNamed<Box<dyn SinkProcessor>>,
+}
+
+/// The types that run WebAssembly components, one of each kind, all with the name `wasm`: `type = mask.wasm`, or
+/// `type = wasm` with `component = mask.wasm`. They are not here but in a crate above this one, which
+/// [installs](install_plugins) them.
+pub struct PluginTypes {
+    /// World `source`.
+    pub source: SourceType,
+    /// World `sink`.
+    pub sink: SinkType,
+    /// Worlds `interceptor` and `interceptor-simple`.
+    pub interceptor: Type<Box<dyn AsyncInterceptor>>,
+    /// World `serializer`.
+    pub serializer: SerializerType,
+    /// World `deserializer`.
+    pub deserializer: Type<Box<dyn DeserializerFactory>>,
+    /// World `selector`.
+    pub selector: PluginSelectorType,
+    /// World `http-handler`.
+    pub http_handler: Type<Box<dyn HttpHandler>>,
+}
+
+/// A selector that is a plugin; the names are those of the source's channels.
+pub struct PluginSelectorType {
+    /// What is known without building one.
+    pub spec: ComponentSpec,
+    /// Makes one for a source with these channels.
+    pub build: BuildNamed<Box<dyn AsyncSelector>>,
+}
+
+static PLUGINS: OnceLock<&'static PluginTypes> = OnceLock::new();
+
+/// Adds the plugin types to every catalog and look-up of this process. The first call counts.
+pub fn install_plugins(types: &'static PluginTypes) {
+    let _first_counts = PLUGINS.set(types);
+}
+
+/// The plugin types, if the program has installed them.
+#[must_use]
+pub fn plugins() -> Option<&'static PluginTypes> {
+    PLUGINS.get().copied()
 }
 
 /// The catalog that configurations are checked against.

@@ -1,6 +1,9 @@
 //! Which channels get which events.
 
+use async_trait::async_trait;
 use flumen_event::Batch;
+
+use crate::interceptor::InterceptError;
 
 /// Which events of a batch a leg takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,5 +34,29 @@ pub trait Selector: Send + Sync {
     /// are stored at once.
     fn requires(&self, _channel: usize) -> bool {
         true
+    }
+}
+
+/// A selector that may have to wait, and may fail: a plugin.
+#[async_trait]
+pub trait AsyncSelector: Send + Sync {
+    /// As [`Selector::route`].
+    ///
+    /// # Errors
+    /// If nothing can be said about the batch: it is then refused as a whole.
+    async fn route(&self, batch: &Batch) -> Result<Vec<Leg>, InterceptError>;
+}
+
+/// Either kind.
+pub enum AnySelector {
+    /// Answers at once.
+    Native(Box<dyn Selector>),
+    /// May wait. Any of its events may have a required leg into any channel.
+    Waiting(Box<dyn AsyncSelector>),
+}
+
+impl From<Box<dyn Selector>> for AnySelector {
+    fn from(native: Box<dyn Selector>) -> Self {
+        Self::Native(native)
     }
 }
