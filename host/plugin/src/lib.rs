@@ -8,4 +8,5 @@
 //!                        └─▶ instance discarded, batch as `onError` says, back-off ◀───────────┘
 //! ```
 
+pub mod spec;
 pub mod world;
