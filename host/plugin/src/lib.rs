@@ -8,5 +8,7 @@
 //!                        └─▶ instance discarded, batch as `onError` says, back-off ◀───────────┘
 //! ```
 
+mod destination;
 pub mod spec;
+pub mod tenants;
 pub mod world;
