@@ -11,7 +11,6 @@
 //!
 //! [`catalog`] lists all of them; the place to start when adding one.
 
-mod below;
 pub mod catalog;
 pub mod channels;
 pub mod charset;

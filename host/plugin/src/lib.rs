@@ -9,6 +9,7 @@
 //! ```
 
 mod destination;
+pub mod options;
 pub mod spec;
 pub mod tenants;
 pub mod world;
