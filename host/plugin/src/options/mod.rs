@@ -71,14 +71,6 @@ options! {
 }
 
 options! {
-    /// What plugins that are sources have besides.
-    pub struct SourceExtra {
-        /// Most events that it is asked for at once, and in one transaction.
-        "batchSize" => batch_size: Count = Count(1000),
-    }
-}
-
-options! {
     /// What plugins that are sinks have besides.
     pub struct SinkExtra {
         /// Most events that it gets at once, and in one transaction.
