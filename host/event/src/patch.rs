@@ -73,6 +73,44 @@ impl Column {
         Ok(Column::from_rows(text.into(), rows, spans, total))
     }
 
+    /// A column (or none) with other values at some rows. No value: the row loses what it had. `None` when no row
+    /// has one any more.
+    ///
+    /// # Panics
+    /// If the patches do not ascend or one is outside the window; if the window is outside the column.
+    #[must_use]
+    pub fn patched(
+        base: Option<&Column>,
+        window: Range<usize>,
+        patches: &[(u32, Option<&str>)],
+    ) -> Option<Column> {
+        let rows = window.len();
+        let ascending = patches.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let inside = patches.last().is_none_or(|(row, _)| (*row as usize) < rows);
+        assert!(ascending && inside, "patches ascend within {rows} rows");
+        let (text, places) = match base {
+            Some(column) => column.places(window),
+            None => (&[][..], Vec::new()),
+        };
+        let (mut values, mut last, mut next) = (Values::default(), None, 0);
+        for &(row, patch) in patches {
+            while next < places.len() && places[next].0 < row {
+                values.push_place(places[next].0, text, (places[next].1, &mut last));
+                next += 1;
+            }
+            if next < places.len() && places[next].0 == row {
+                next += 1;
+            }
+            if let Some(value) = patch {
+                values.push(row, value.as_bytes());
+            }
+        }
+        for &(row, place) in &places[next..] {
+            values.push_place(row, text, (place, &mut last));
+        }
+        values.finish(rows)
+    }
+
     /// The values of a window of rows: what they point into, and their rows, counted from the window's first.
     fn places(&self, window: Range<usize>) -> (&[u8], Vec<(u32, Span)>) {
         let rows = 0..window.len() as u32;
@@ -147,31 +185,8 @@ impl Batch {
     /// If the rows do not ascend or one is outside the batch.
     #[must_use]
     pub fn patched_column(&self, name: &str, patches: &[(u32, Option<&str>)]) -> Option<Column> {
-        let ascending = patches.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        let inside = patches.last().is_none_or(|(row, _)| (*row as usize) < self.len());
-        assert!(ascending && inside, "patches ascend within {} rows", self.len());
         let window = self.first_row()..self.first_row() + self.len();
-        let (text, places) = match self.headers().column(name) {
-            Some(column) => column.places(window),
-            None => (&[][..], Vec::new()),
-        };
-        let (mut values, mut last, mut next) = (Values::default(), None, 0);
-        for &(row, patch) in patches {
-            while next < places.len() && places[next].0 < row {
-                values.push_place(places[next].0, text, (places[next].1, &mut last));
-                next += 1;
-            }
-            if next < places.len() && places[next].0 == row {
-                next += 1;
-            }
-            if let Some(value) = patch {
-                values.push(row, value.as_bytes());
-            }
-        }
-        for &(row, place) in &places[next..] {
-            values.push_place(row, text, (place, &mut last));
-        }
-        values.finish(self.len())
+        Column::patched(self.headers().column(name), window, patches)
     }
 
     /// The batch with these columns in place of those with the same names; no column: the header goes.
@@ -342,12 +357,13 @@ impl Order {
             if self.old_at[row as usize] != GONE {
                 spread.push((self.old_at[row as usize], span));
             }
-            while next < after.len() && after[next] <= row {
+            next = first_from(after, next, row);
+            while next < after.len() && after[next] == row {
                 while next_own < own.len() && (own[next_own].0 as usize) < next {
                     next_own += 1;
                 }
                 let has_own = own.get(next_own).is_some_and(|(new, _)| *new as usize == next);
-                if after[next] == row && !has_own {
+                if !has_own {
                     spread.push((self.new_at[next], span));
                 }
                 next += 1;
@@ -355,6 +371,18 @@ impl Order {
         }
         spread
     }
+}
+
+/// The first index at or behind `from` whose value is not below `least`. Steps double, so that a few values over many
+/// rows cost few looks.
+fn first_from(ascending: &[u32], from: usize, least: u32) -> usize {
+    let (mut low, mut step) = (from, 1);
+    while low + step <= ascending.len() && ascending[low + step - 1] < least {
+        low += step;
+        step *= 2;
+    }
+    let high = (low + step).min(ascending.len());
+    low + ascending[low..high].partition_point(|&value| value < least)
 }
 
 /// Copies the places to the end of `arena` and makes them say where they are now. As one piece where at most half
