@@ -248,7 +248,7 @@ pub enum LoadError {
         reason: String,
     },
     /// The tenant may not run this component.
-    #[error("tenant {tenant} does not allow {} (sha256 {digest}): add the digest to its `plugins` or remove that key", file.display())]
+    #[error("tenant {tenant} does not allow {} (sha256 {digest}): add the digest to its `plugins_allowed`", file.display())]
     Forbidden {
         /// Whose ceiling.
         tenant: String,

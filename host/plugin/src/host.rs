@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::runtime::Runtime;
 
+use crate::account::{Account, Accounts, TenantStatus};
 use crate::call::{Driver, Fair, Ticker};
 use crate::compile::{Bounds, Compiler};
 use crate::engine::Engines;
 use crate::error::LoadError;
 use crate::plugin::{self, AnyPlugin};
-use crate::spec::PluginSpec;
-use crate::tenant::{Tenant, TenantRules, TenantStatus, Tenants};
+use crate::tenants::{self, Tenant, Tenants};
 
 /// How plugins are run. The defaults are those of the program without options.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub struct HostOptions {
     pub compile_helper: Option<PathBuf>,
     /// Bounds of one compilation.
     pub compile_bounds: Bounds,
-    /// The tenants.
-    pub tenants: Vec<TenantRules>,
+    /// The tenants. None: those that are installed in the process ([`tenants::install`]) when they are asked for.
+    pub tenants: Option<Tenants>,
     /// Slots for instances of interceptors, serializers, deserializers and selectors.
     pub compute_instances_max: u32,
     /// Slots for instances of sources, sinks, HTTP handlers, and of all plugins with grants.
@@ -47,7 +47,7 @@ impl Default for HostOptions {
             state_dir: PathBuf::from("plugin-state"),
             compile_helper: None,
             compile_bounds: Bounds::default(),
-            tenants: Vec::new(),
+            tenants: None,
             compute_instances_max: 1000,
             io_instances_max: 200,
             fair_threads: 0,
@@ -60,7 +60,7 @@ impl Default for HostOptions {
 /// Engines, tenants, threads, and the list of plugins.
 pub struct Host {
     options: HostOptions,
-    tenants: Tenants,
+    accounts: Accounts,
     pub(crate) engines: Engines,
     pub(crate) driver: Driver,
     pub(crate) compiler: Compiler,
@@ -102,7 +102,6 @@ impl Host {
     /// If the threads cannot be started.
     pub fn new(options: HostOptions) -> Result<Arc<Self>, LoadError> {
         let no_thread = |error: std::io::Error| LoadError::Engine(format!("cannot start a thread: {error}"));
-        let tenants = Tenants::new(options.tenants.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("flumen-plugin-io")
@@ -113,14 +112,21 @@ impl Host {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = if options.fair_threads == 0 { cores } else { options.fair_threads };
         let pool = (threads, options.fair_nice);
-        let fair =
-            Fair::start(tenants.all(), ticker.clone(), runtime.handle().clone(), pool).map_err(no_thread)?;
+        let fair = Fair::start(ticker.clone(), runtime.handle().clone(), pool).map_err(no_thread)?;
         let engines = Engines::new(options.compute_instances_max, options.io_instances_max, ticker.clone());
         let compiler = Compiler::new(&options);
         let driver = Driver { fair, ticker, runtime: runtime.handle().clone() };
         let plugins = Mutex::default();
         let runtime = Some(runtime);
-        let host = Arc::new(Self { options, tenants, engines, driver, compiler, plugins, runtime });
+        let host = Arc::new(Self {
+            options,
+            accounts: Accounts::default(),
+            engines,
+            driver,
+            compiler,
+            plugins,
+            runtime,
+        });
         if host.options.watch_files {
             let _runs_until_the_host_is_gone =
                 host.driver.runtime.spawn(plugin::watch(Arc::downgrade(&host)));
@@ -132,15 +138,23 @@ impl Host {
     pub fn options(&self) -> &HostOptions {
         &self.options
     }
-    /// The tenant that pays for a plugin.
+    /// The tenant that an agent belongs to now.
     #[must_use]
-    pub fn tenant_of(&self, spec: &PluginSpec) -> Arc<Tenant> {
-        self.tenants.of(spec)
+    pub fn tenant(&self, agent: &str) -> Arc<Tenant> {
+        self.options
+            .tenants
+            .as_ref()
+            .map_or_else(|| tenants::of_agent(agent), |own| own.of_agent(agent).clone())
     }
-    /// The tenants' figures.
+    /// The tenant's account, with the ceilings that it has now.
+    #[must_use]
+    pub fn account(&self, tenant: &Tenant) -> Arc<Account> {
+        self.accounts.of(tenant)
+    }
+    /// The figures of all tenants that have, or had, a plugin.
     #[must_use]
     pub fn tenants(&self) -> Vec<TenantStatus> {
-        self.tenants.all().iter().map(|tenant| tenant.snapshot()).collect()
+        self.accounts.all().iter().map(|account| account.snapshot()).collect()
     }
     /// All plugins that are in use, in the order in which they were made.
     #[must_use]

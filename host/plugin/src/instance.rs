@@ -28,7 +28,7 @@ pub struct Live<W: World> {
     /// The version of the component it is of.
     pub(crate) version: u64,
     /// Counts it as live.
-    pub(crate) seat: Seat,
+    pub(crate) _seat: Seat,
 }
 
 impl<W: World> Live<W> {

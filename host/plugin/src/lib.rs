@@ -16,12 +16,14 @@
 //! | [`call`] | how a guest gets CPU time |
 //! | [`compile`] | from a file to machine code, bounded and cached |
 //! | [`store`], [`imports`] | what the host offers to a guest |
-//! | [`tenant`] | who pays |
+//! | [`tenants`], [`account`] | who pays, and may pay how much |
 //! | [`world`] | one adapter for each kind and released version of the WIT package |
 
+pub mod account;
 mod breaker;
 pub mod call;
 pub mod compile;
+mod destination;
 mod engine;
 pub mod error;
 pub mod host;
@@ -32,7 +34,7 @@ pub mod plugin;
 pub mod spec;
 pub mod status;
 pub mod store;
-pub mod tenant;
+pub mod tenants;
 pub mod world;
 
 pub use error::{CallError, Failure, GuestError, LoadError, Overrun};

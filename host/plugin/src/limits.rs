@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
+use crate::account::Account;
 use crate::error::Overrun;
-use crate::tenant::Tenant;
 
 /// Elements of one table. A table element is a word on the host's side; real plugins have some thousands.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
@@ -22,14 +22,14 @@ pub(crate) const TABLES_MAX: usize = 32;
 /// Counts one instance's memory against its own limit and the tenant's ceiling. Gives it back when dropped.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    tenant: Arc<Tenant>,
+    tenant: Arc<Account>,
     memory_bytes_max: usize,
     memory_bytes: usize,
     refused: Option<Overrun>,
 }
 
 impl Limiter {
-    pub(crate) fn new(tenant: Arc<Tenant>, memory_bytes_max: usize) -> Self {
+    pub(crate) fn new(tenant: Arc<Account>, memory_bytes_max: usize) -> Self {
         Self { tenant, memory_bytes_max, memory_bytes: 0, refused: None }
     }
     /// What the instance holds. Linear memories only grow.
@@ -54,7 +54,7 @@ impl ResourceLimiter for Limiter {
             return Ok(self.refuse(Overrun::Memory { wanted, max: self.memory_bytes_max }));
         }
         if let Err((wanted, max)) = self.tenant.take_memory(more) {
-            let tenant = self.tenant.rules().name.clone();
+            let tenant = self.tenant.name().to_owned();
             return Ok(self.refuse(Overrun::TenantMemory { tenant, wanted, max }));
         }
         self.memory_bytes = wanted;

@@ -6,12 +6,12 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::account::Account;
 use crate::call::Control;
 use crate::call::SLICE_TICKS;
 use crate::imports::{self, Services};
 use crate::limits::Limiter;
 use crate::spec::PluginSpec;
-use crate::tenant::Tenant;
 
 /// The host's side of one instance.
 pub struct PluginState {
@@ -36,7 +36,7 @@ pub(crate) fn new_store(
     engine: &Engine,
     spec: &PluginSpec,
     memory_bytes_max: usize,
-    tenant: &Arc<Tenant>,
+    tenant: &Arc<Account>,
 ) -> Store<PluginState> {
     let (services, wasi) = Services::new(spec);
     let limiter = Limiter::new(tenant.clone(), memory_bytes_max);

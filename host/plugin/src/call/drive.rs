@@ -7,9 +7,9 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
+use crate::account::Account;
 use crate::call::{Control, Fair, Ticker};
 use crate::error::Overrun;
-use crate::tenant::Tenant;
 
 /// What it takes to run a call.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl Driver {
     /// Dropping the answer drops the future, now or at the end of the slice that runs.
     pub(crate) async fn drive<T: Send + 'static>(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<Account>,
         control: &Arc<Control>,
         hurried: bool,
         mut future: BoxFuture<'static, T>,
@@ -49,7 +49,7 @@ impl Driver {
     }
 
     /// The waker does nothing: who is not done goes to the fair pool, and is polled again there.
-    fn first_slice<T>(&self, tenant: &Tenant, future: &mut BoxFuture<'static, T>) -> Poll<T> {
+    fn first_slice<T>(&self, tenant: &Account, future: &mut BoxFuture<'static, T>) -> Poll<T> {
         let _ticking = self.ticker.enter();
         let _runtime = self.runtime.enter();
         let started = Instant::now();

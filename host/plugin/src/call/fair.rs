@@ -22,8 +22,8 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::account::Account;
 use crate::call::{Control, Ended, Ticker};
-use crate::tenant::Tenant;
 
 /// The pool.
 pub(crate) struct Fair {
@@ -36,7 +36,7 @@ pub(crate) struct Fair {
 }
 
 struct State {
-    lanes: Vec<Lane>,
+    lanes: BTreeMap<usize, Lane>,
     /// Calls by the time at which their time limit has to be looked at.
     timers: BTreeMap<(Instant, u64), Arc<Task>>,
     /// The virtual time of the lane that was served last.
@@ -45,7 +45,7 @@ struct State {
 }
 
 struct Lane {
-    tenant: Arc<Tenant>,
+    tenant: Arc<Account>,
     virtual_ns: u64,
     ready: VecDeque<Arc<Task>>,
     /// Since when its calls wait only because of the tenant's ceiling.
@@ -55,7 +55,7 @@ struct Lane {
 /// A call that did not end within its first slice.
 struct Task {
     id: u64,
-    tenant: Arc<Tenant>,
+    tenant: Arc<Account>,
     control: Arc<Control>,
     slot: Mutex<Slot>,
     cancelled: AtomicBool,
@@ -99,19 +99,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Fair {
     /// Starts the pool's threads, at this niceness.
     pub(crate) fn start(
-        tenants: &[Arc<Tenant>],
         ticker: Arc<Ticker>,
         runtime: Handle,
         (threads, nice): (usize, i32),
     ) -> std::io::Result<Arc<Self>> {
-        let lane = |tenant: &Arc<Tenant>| Lane {
-            tenant: tenant.clone(),
-            virtual_ns: 0,
-            ready: VecDeque::new(),
-            delayed_since: None,
-        };
-        let lanes = tenants.iter().map(lane).collect();
-        let state = State { lanes, timers: BTreeMap::new(), now_virtual_ns: 0, stop: false };
+        let state = State { lanes: BTreeMap::new(), timers: BTreeMap::new(), now_virtual_ns: 0, stop: false };
         let fair = Arc::new(Self {
             state: Mutex::new(state),
             due: Condvar::new(),
@@ -135,7 +127,7 @@ impl Fair {
     /// Runs the future to its end in the pool.
     pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<Account>,
         control: &Arc<Control>,
         future: BoxFuture<'static, T>,
     ) -> Result<T, Ended> {
@@ -175,7 +167,7 @@ impl Fair {
     fn push(&self, task: Arc<Task>) {
         let mut state = lock(&self.state);
         let now_virtual_ns = state.now_virtual_ns;
-        let lane = &mut state.lanes[task.tenant.index];
+        let lane = state.lane(&task.tenant);
         if lane.ready.is_empty() {
             lane.virtual_ns = lane.virtual_ns.max(now_virtual_ns);
         }
@@ -248,11 +240,11 @@ impl Fair {
             task.cancel();
         }
     }
-    fn charge_lane(&self, tenant: &Tenant, used: Duration) {
-        let weight = u128::from(tenant.rules().cpu_weight.max(1));
+    fn charge_lane(&self, tenant: &Arc<Account>, used: Duration) {
+        let weight = u128::from(tenant.cpu_weight());
         let more = u64::try_from(used.as_nanos() * 1000 / weight).unwrap_or(u64::MAX);
         let mut state = lock(&self.state);
-        let lane = &mut state.lanes[tenant.index];
+        let lane = state.lane(tenant);
         lane.virtual_ns = lane.virtual_ns.saturating_add(more);
     }
 
@@ -288,10 +280,15 @@ enum Work {
 }
 
 impl State {
+    fn lane(&mut self, tenant: &Arc<Account>) -> &mut Lane {
+        let new =
+            || Lane { tenant: tenant.clone(), virtual_ns: 0, ready: VecDeque::new(), delayed_since: None };
+        self.lanes.entry(tenant.index).or_insert_with(new)
+    }
     /// The first call of the lane that is behind the others; `next_look` is lowered to when a delayed lane may go on.
     fn choose(&mut self, now: Instant, next_look: &mut Option<Instant>) -> Option<Arc<Task>> {
         let mut best: Option<(usize, u64)> = None;
-        for (index, lane) in self.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.ready.is_empty()) {
+        for (&index, lane) in self.lanes.iter_mut().filter(|(_, lane)| !lane.ready.is_empty()) {
             if let Some(until) = lane.tenant.delayed_until() {
                 lane.delayed_since.get_or_insert(now);
                 *next_look = Some(next_look.map_or(until, |look| look.min(until)));
@@ -299,7 +296,7 @@ impl State {
                 best = Some((index, lane.virtual_ns));
             }
         }
-        let lane = &mut self.lanes[best?.0];
+        let lane = self.lanes.get_mut(&best?.0)?;
         if let Some(since) = lane.delayed_since.take() {
             lane.tenant.add_delay(now.saturating_duration_since(since));
         }

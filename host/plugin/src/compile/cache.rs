@@ -18,6 +18,7 @@ use wasmtime::component::Component;
 
 use super::trusted;
 use crate::error::LoadError;
+use crate::tenants::Digest;
 
 /// The folder of compiled components.
 pub(super) struct Cache {
@@ -50,7 +51,7 @@ impl Cache {
         })?;
         Ok(self)
     }
-    pub(super) fn entry(&self, engine: &Engine, digest: &str) -> Entry {
+    pub(super) fn entry(&self, engine: &Engine, digest: &Digest) -> Entry {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let name = format!("{digest}-{:016x}.cwasm", hasher.finish());

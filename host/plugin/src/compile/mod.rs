@@ -16,7 +16,6 @@ mod check;
 mod child;
 mod trusted;
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -28,7 +27,7 @@ use wasmtime::component::Component;
 
 use crate::error::LoadError;
 use crate::host::HostOptions;
-use crate::tenant::Tenant;
+use crate::tenants::{Digest, Tenant};
 
 use cache::Cache;
 pub use check::{Exports, inspect};
@@ -85,25 +84,21 @@ impl Stamp {
 pub(crate) struct Source {
     pub(crate) file: PathBuf,
     pub(crate) bytes: Vec<u8>,
-    /// SHA-256 in hexadecimal.
-    pub(crate) digest: String,
+    pub(crate) digest: Digest,
     bounds: Bounds,
 }
 
 impl Source {
     /// Whether the tenant allows the component.
     pub(crate) fn check_allowed(&self, tenant: &Tenant) -> Result<(), LoadError> {
-        let rules = tenant.rules();
-        match &rules.plugins {
-            Some(allowed) if !allowed.iter().any(|digest| digest.eq_ignore_ascii_case(&self.digest)) => {
-                Err(LoadError::Forbidden {
-                    tenant: rules.name.clone(),
-                    file: self.file.clone(),
-                    digest: self.digest.clone(),
-                })
-            }
-            _ => Ok(()),
+        if tenant.allows(&self.digest) {
+            return Ok(());
         }
+        Err(LoadError::Forbidden {
+            tenant: tenant.name.to_string(),
+            file: self.file.clone(),
+            digest: self.digest.to_string(),
+        })
     }
     /// Whether it is a component with one of these interfaces, within the bounds; answers which.
     pub(crate) fn check(&self, interfaces: &'static [&'static str]) -> Result<&'static str, LoadError> {
@@ -113,14 +108,10 @@ impl Source {
     }
 }
 
-/// SHA-256 of some bytes, in hexadecimal.
+/// The name of some content.
 #[must_use]
-pub fn digest(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _infallible = write!(text, "{byte:02x}");
-    }
-    text
+pub fn digest(content: &[u8]) -> Digest {
+    Digest(Sha256::digest(content).into())
 }
 
 /// Reads and compiles components, and keeps what it compiled.

@@ -141,12 +141,12 @@ impl<W: World> Plugin<W> {
         let kind = EngineKind::of(&self.spec, self.limits.fuel_per_event.is_some());
         // Before it is read: what is written later is another file for the watcher.
         *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = Stamp::of(&self.spec.component);
-        let (host, spec, tenant) = (self.host.clone(), self.spec.clone(), self.tenant.clone());
+        let (host, spec) = (self.host.clone(), self.spec.clone());
         let version = self
             .host
             .aside(move || {
                 let source = host.compiler.read(&spec.component)?;
-                source.check_allowed(&tenant)?;
+                source.check_allowed(&host.tenant(&spec.agent))?;
                 let interface = source.check(world::interfaces(W::KIND))?;
                 let room = host.engines.room(kind)?;
                 let component = host.compiler.component(&room.engine, kind.fuel, &source)?;
@@ -156,7 +156,7 @@ impl<W: World> Plugin<W> {
                 };
                 let pre = room.linker.instantiate_pre(&component).map_err(imports)?;
                 let indices = W::indices(&pre).map_err(imports)?;
-                Ok(Version { number, digest: source.digest, interface, room, pre, indices })
+                Ok(Version { number, digest: source.digest.to_string(), interface, room, pre, indices })
             })
             .await?;
         let version = Arc::new(version);
@@ -196,7 +196,7 @@ impl<W: World> Plugin<W> {
             match made {
                 Ok((bindings, answer)) => {
                     let (answer, seat) = (Arc::new(answer), Seat::take(&me.counters));
-                    Ok(Live { store, bindings, answer, version: version.number, seat })
+                    Ok(Live { store, bindings, answer, version: version.number, _seat: seat })
                 }
                 Err(failure) => Err(instance::explain(&mut store, &unhurried, 0, failure)),
             }

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use crate::account::Account;
 use crate::breaker::Breaker;
 use crate::compile::Stamp;
 use crate::engine::Room;
@@ -32,7 +33,6 @@ use crate::instance::{self, Live};
 use crate::spec::{Kind, Limits, PluginSpec};
 use crate::status::{Counters, PluginStatus};
 use crate::store::PluginState;
-use crate::tenant::Tenant;
 
 pub use lease::Lease;
 pub use load::Reloaded;
@@ -96,7 +96,7 @@ pub struct Plugin<W: World> {
     spec: PluginSpec,
     /// The plugin's own, lowered to the tenant's ceilings.
     limits: Limits,
-    tenant: Arc<Tenant>,
+    tenant: Arc<Account>,
     world: W,
     current: RwLock<Option<Arc<Version<W>>>>,
     idle: Mutex<Vec<Live<W>>>,
@@ -141,12 +141,13 @@ impl<W: World> Plugin<W> {
     /// A plugin of the host's. Nothing is read before [`load`](Self::load) or the first call.
     #[must_use]
     pub fn new(host: &Arc<Host>, spec: PluginSpec, world: W) -> Arc<Self> {
-        let tenant = host.tenant_of(&spec);
+        let rules = host.tenant(&spec.agent);
+        let tenant = host.account(&rules);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let instances = spec.instances.unwrap_or(cores).max(1);
         let plugin = Arc::new(Self {
             host: host.clone(),
-            limits: tenant.rules().limits.lower(spec.limits),
+            limits: rules.ceilings.plugin.lower(spec.limits),
             tenant,
             world,
             current: RwLock::new(None),
@@ -331,7 +332,7 @@ impl<W: World> Plugin<W> {
         let mut status = PluginStatus {
             path: self.spec.path.clone(),
             agent: self.spec.agent.clone(),
-            tenant: self.tenant.rules().name.clone(),
+            tenant: self.tenant.name().to_owned(),
             ..PluginStatus::default()
         };
         if let Some(version) = self.version() {
