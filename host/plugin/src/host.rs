@@ -10,6 +10,7 @@ use crate::call::{Driver, Fair, Ticker};
 use crate::compile::{Bounds, Compiler};
 use crate::engine::Engines;
 use crate::error::LoadError;
+use crate::intercept::DeadLetters;
 use crate::plugin::{self, AnyPlugin};
 use crate::tenants::{self, Tenant, Tenants};
 
@@ -61,6 +62,7 @@ impl Default for HostOptions {
 pub struct Host {
     options: HostOptions,
     accounts: Accounts,
+    dead_letters: DeadLetters,
     pub(crate) engines: Engines,
     pub(crate) driver: Driver,
     pub(crate) compiler: Compiler,
@@ -121,6 +123,7 @@ impl Host {
         let host = Arc::new(Self {
             options,
             accounts: Accounts::default(),
+            dead_letters: DeadLetters::default(),
             engines,
             driver,
             compiler,
@@ -150,6 +153,11 @@ impl Host {
     #[must_use]
     pub fn account(&self, tenant: &Tenant) -> Arc<Account> {
         self.accounts.of(tenant)
+    }
+    /// Where dead letters go.
+    #[must_use]
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
     }
     /// The figures of all tenants that have, or had, a plugin.
     #[must_use]
