@@ -8,5 +8,6 @@
 //!                        └─▶ instance discarded, batch as `onError` says, back-off ◀───────────┘
 //! ```
 
+pub mod imports;
 pub mod spec;
 pub mod world;
