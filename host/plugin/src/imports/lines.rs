@@ -22,6 +22,9 @@ use super::log::{MESSAGE_BYTES_MAX, PluginLog};
 /// Bytes that a guest may write in one call.
 const WRITE_BYTES_MAX: usize = 64 << 10;
 
+/// What is remembered of a stream's end.
+const TAIL_BYTES: usize = 2 << 10;
+
 /// One of the two streams of one instance.
 #[derive(Clone)]
 pub struct Captured(Arc<Inner>);
@@ -29,18 +32,36 @@ pub struct Captured(Arc<Inner>);
 struct Inner {
     log: Arc<PluginLog>,
     level: Level,
-    open_line: Mutex<Vec<u8>>,
+    text: Mutex<Text>,
+}
+
+#[derive(Default)]
+struct Text {
+    /// The line that has no end yet.
+    open: Vec<u8>,
+    /// The last bytes of all that was written.
+    tail: Vec<u8>,
 }
 
 impl Captured {
     /// A stream whose lines get this level.
     #[must_use]
     pub fn new(log: Arc<PluginLog>, level: Level) -> Self {
-        Self(Arc::new(Inner { log, level, open_line: Mutex::default() }))
+        Self(Arc::new(Inner { log, level, text: Mutex::default() }))
+    }
+
+    /// The last 2 KiB of all that was written: a panic's text, for the error of the call.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let text = self.0.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = text.tail.len().saturating_sub(TAIL_BYTES);
+        String::from_utf8_lossy(&text.tail[from..]).into_owned()
     }
 
     fn push(&self, mut bytes: &[u8]) {
-        let mut open = self.0.open_line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = self.0.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.keep_tail(bytes);
+        let open = &mut text.open;
         while !bytes.is_empty() {
             let room = MESSAGE_BYTES_MAX - open.len();
             let end = bytes.iter().take(room).position(|byte| *byte == b'\n');
@@ -48,9 +69,20 @@ impl Captured {
             open.extend_from_slice(&bytes[..taken]);
             bytes = &bytes[taken + usize::from(end.is_some())..];
             if end.is_some() || open.len() == MESSAGE_BYTES_MAX {
-                self.0.log_line(&mut open);
+                self.0.log_line(open);
             }
         }
+    }
+}
+
+impl Text {
+    fn keep_tail(&mut self, bytes: &[u8]) {
+        // Moved to the front once it has doubled, so that a byte is moved once.
+        if self.tail.len() + bytes.len() > 2 * TAIL_BYTES {
+            let from = self.tail.len().saturating_sub(TAIL_BYTES);
+            self.tail.drain(..from);
+        }
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
     }
 }
 
@@ -67,8 +99,8 @@ impl Inner {
 impl Drop for Inner {
     /// The last words of an instance that trapped often lack their line end: a panic message of a guest must show.
     fn drop(&mut self) {
-        let mut open = std::mem::take(self.open_line.get_mut().unwrap_or_else(PoisonError::into_inner));
-        self.log_line(&mut open);
+        let mut text = std::mem::take(self.text.get_mut().unwrap_or_else(PoisonError::into_inner));
+        self.log_line(&mut text.open);
     }
 }
 
@@ -127,8 +159,9 @@ mod tests {
     fn no_more_than_one_message_is_held_back() {
         let captured = Captured::new(Arc::new(PluginLog::new("p".into(), 1)), Level::INFO);
         captured.push(&vec![b'x'; 100_000]);
-        assert_eq!(captured.0.open_line.lock().expect("line").len(), 100_000 % MESSAGE_BYTES_MAX);
+        assert_eq!(captured.0.text.lock().expect("text").open.len(), 100_000 % MESSAGE_BYTES_MAX);
         captured.push(b"end\n\n\n");
-        assert_eq!(captured.0.open_line.lock().expect("line").len(), 0);
+        assert!(captured.tail().len() == TAIL_BYTES && captured.tail().ends_with("xend\n\n\n"));
+        assert_eq!(captured.0.text.lock().expect("text").open.len(), 0);
     }
 }

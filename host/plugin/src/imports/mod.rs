@@ -21,8 +21,10 @@ pub mod registry;
 pub mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use tracing::Level;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 
@@ -45,6 +47,8 @@ pub struct Services {
     metrics: PluginMetrics,
     state: StateStore,
     started: Instant,
+    /// That the wall clock was read without a grant has been said.
+    clock_missed: AtomicBool,
     keeper: registry::Keeper,
 }
 
@@ -89,6 +93,14 @@ impl Imports {
     #[must_use]
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+    /// Whether the wall clock was granted. The first time it was not, and is read all the same, is logged.
+    pub(crate) fn may_read_wall_clock(&self) -> bool {
+        if !self.wall_clock && !self.services.clock_missed.swap(true, Relaxed) {
+            let text = "it reads the wall clock, which stands at 1970-01-01T00:00:00Z; `grants.clock = wall` lets it run";
+            self.services.log.host_line(Level::WARN, text);
+        }
+        self.wall_clock
     }
     fn monotonic(&self) -> Duration {
         self.services.started.elapsed()

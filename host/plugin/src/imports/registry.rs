@@ -87,6 +87,7 @@ impl Registry {
             metrics: PluginMetrics::default(),
             state,
             started: Instant::now(),
+            clock_missed: false.into(),
             keeper: Keeper(Arc::downgrade(&self.shared)),
         });
         plugins.retain(|_, known| known.strong_count() > 0);

@@ -1,2 +1,4 @@
-//! Version 0.1.0 of the package.
+//! Version 0.1.0 of the worlds: `wit/0.1.0`.
+
 pub mod bindings;
+pub mod columns;
