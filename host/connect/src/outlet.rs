@@ -160,6 +160,12 @@ impl Outlet {
         }
     }
 
+    /// The most events that are stored in one piece: a larger batch goes in parts, each of which can be refused.
+    #[must_use]
+    pub fn events_max(&self) -> usize {
+        self.0.batch_max
+    }
+
     /// Counts events that were received and will never be stored, with the cause.
     pub fn give_up(&self, cause: &str, events: usize) {
         let _movement = self.0.gate.movement();

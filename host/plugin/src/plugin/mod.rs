@@ -30,7 +30,7 @@ use crate::engine::Room;
 use crate::error::{CallError, Failure, GuestError, LoadError};
 use crate::host::Host;
 use crate::instance::{self, Live};
-use crate::spec::{Kind, Limits, PluginSpec};
+use crate::spec::{Kind, Limits, OnError, PluginSpec};
 use crate::status::{Counters, PluginStatus};
 use crate::store::PluginState;
 
@@ -312,6 +312,13 @@ impl<W: World> Plugin<W> {
         self.breaker.stop(&error.to_string());
         tracing::error!(plugin = %self.spec.path, digest = %self.digest(), %error,
             "the plugin failed and is stopped (onError = stop); reload it to go on");
+    }
+
+    /// `onError = stop` after a failure that it is about.
+    pub(crate) fn stop_if_asked(&self, error: &CallError) {
+        if self.spec.on_error == OnError::Stop && error.is_of_input() {
+            self.stop(error);
+        }
     }
 
     fn version(&self) -> Option<Arc<Version<W>>> {
