@@ -35,6 +35,7 @@ pub mod imports;
 pub mod instance;
 pub mod intercept;
 mod limits;
+pub mod options;
 pub mod plugin;
 pub mod produce;
 pub mod select;
@@ -43,6 +44,7 @@ pub mod spec;
 pub mod status;
 pub mod store;
 pub mod tenants;
+pub mod types;
 pub mod world;
 
 pub use error::{CallError, Failure, GuestError, LoadError, Overrun};
