@@ -39,6 +39,7 @@ pub struct Counters {
     slow_calls: AtomicU64,
     call_ns: AtomicU64,
     cpu_ns: AtomicU64,
+    fuel: AtomicU64,
     memory_bytes_peak: AtomicUsize,
 }
 
@@ -56,6 +57,10 @@ impl Counters {
         if memory_bytes > self.memory_bytes_peak.load(Relaxed) {
             self.memory_bytes_peak.fetch_max(memory_bytes, Relaxed);
         }
+    }
+    /// What a metered call has used; counted apart, because few plugins are metered.
+    pub(crate) fn burnt(&self, fuel: u64) {
+        self.fuel.fetch_add(fuel, Relaxed);
     }
     pub(crate) fn failed(&self, error: &CallError) {
         if let Some(at) = FAILURES.iter().position(|kind| *kind == error.kind()) {
@@ -85,6 +90,7 @@ impl Counters {
         status.slow_calls = self.slow_calls.load(Relaxed);
         status.call_ns = self.call_ns.load(Relaxed);
         status.cpu_ns = self.cpu_ns.load(Relaxed);
+        status.fuel = self.fuel.load(Relaxed);
         status.memory_bytes_peak = self.memory_bytes_peak.load(Relaxed);
     }
 }
@@ -143,6 +149,8 @@ pub struct PluginStatus {
     pub call_ns: u64,
     /// Of it the time in which they ran: slices of the pool by CPU time, first slices (at most 2 ms) by the clock.
     pub cpu_ns: u64,
+    /// Fuel that successful calls have used; 0 where `limits.fuelPerEvent` is not set.
+    pub fuel: u64,
     /// The most linear memory that an instance had after a call.
     pub memory_bytes_peak: usize,
     /// `closed` (it works), `open` (left alone for now), `trial`, `stopped`.

@@ -276,6 +276,9 @@ impl<W: World> Plugin<W> {
         };
         let memory = live.as_ref().map_or(0, |live| live.store.data().limiter.memory_bytes());
         self.counters.called((ns, control.cpu_ns()), slow, memory);
+        if let Some(fuel) = live.as_ref().and_then(|live| live.fuel_used(&self.limits, events)) {
+            self.counters.burnt(fuel);
+        }
         if let Err(error) = &result {
             self.counters.failed(error);
         }
