@@ -54,6 +54,14 @@ pub fn run(args: &AgentArgs) -> ExitCode {
     }
 }
 
+/// For commands that run an agent on the side: warnings and errors, on standard error.
+pub(super) fn start_plain_logging() {
+    let properties = [("flume.root.logger".to_owned(), "WARN,console".to_owned())];
+    if let Err(fatal) = start_logging(&properties.into()) {
+        complain(&format!("flumen: {fatal}\n"));
+    }
+}
+
 /// Prints to standard error.
 pub fn complain(text: &str) {
     // There is nowhere else to say it.

@@ -30,8 +30,17 @@ pub fn print(text: &str) -> ExitCode {
 
 /// Loads a configuration without running anything of it; plugins are compiled and configured.
 fn load(files: &[PathBuf], config: &ConfigArgs) -> Loaded {
+    load_for(plugins::Use::Check, files, config)
+}
+
+/// Loads a configuration whose plugins will run.
+fn load_to_run(files: &[PathBuf], config: &ConfigArgs) -> Loaded {
+    load_for(plugins::Use::Run, files, config)
+}
+
+fn load_for(usage: plugins::Use, files: &[PathBuf], config: &ConfigArgs) -> Loaded {
     let properties = own_properties(config);
-    let tenants = plugins::prepare(&properties, files, plugins::Use::Check);
+    let tenants = plugins::prepare(&properties, files, usage);
     let options =
         LoadOptions { system_properties: properties, strict: config.strict, ..LoadOptions::default() };
     let inputs: Vec<Input> = files.iter().cloned().map(Input::File).collect();
