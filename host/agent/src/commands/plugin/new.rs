@@ -13,6 +13,9 @@ static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-exampl
 static SDKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-examples/sdk");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../wit");
 
+/// Lists what else a project of one kind needs; the file `EMBED` of a language does that for all its kinds.
+const VENDOR: &str = "vendor.txt";
+
 /// What a build leaves behind is no part of a kit.
 const LEFT_OUT: [&str; 5] = ["target", "node_modules", "__pycache__", "build", ".git"];
 
@@ -29,9 +32,10 @@ pub(super) fn run(args: &PluginNewArgs) -> Result<ExitCode, String> {
     }
     make(&args.dir)?;
     let project = Project { dir: &args.dir, name };
-    let mut files = project.copy(template, template.path(), Some(name), Path::new(""))?;
-    let embed = TEMPLATES.get_file(format!("{}/EMBED", args.lang)).and_then(|file| file.contents_utf8());
-    for (from, to) in embed.unwrap_or_default().lines().filter_map(|line| line.trim().split_once(' ')) {
+    let mut files = project.copy(template, template.path(), Some(&args.kind), Path::new(""))?;
+    let lists = [format!("{}/EMBED", args.lang), format!("{}/{}/{VENDOR}", args.lang, args.kind)];
+    let lists = lists.iter().filter_map(|list| TEMPLATES.get_file(list)?.contents_utf8());
+    for (from, to) in lists.flat_map(str::lines).filter_map(|line| line.trim().split_once(' ')) {
         files += project.embed(from, to.trim())?;
     }
     let dir = args.dir.display();
@@ -77,24 +81,28 @@ struct Project<'a> {
 }
 
 impl Project<'_> {
-    /// Copies all files below a folder of the program; with a name, placeholders are filled in. Answers how many.
-    fn copy(&self, from: &Dir<'_>, root: &Path, name: Option<&str>, to: &Path) -> Result<usize, String> {
+    /// Copies all files below a folder of the program; those of a template (then with its kind) have their
+    /// placeholders filled in. Answers how many.
+    fn copy(&self, from: &Dir<'_>, root: &Path, kind: Option<&str>, to: &Path) -> Result<usize, String> {
         let mut files = 0;
         for dir in from.dirs() {
             let last = dir.path().file_name().and_then(|last| last.to_str()).unwrap_or_default();
-            if name.is_some() || !LEFT_OUT.contains(&last) {
-                files += self.copy(dir, root, name, to)?;
+            if kind.is_some() || !LEFT_OUT.contains(&last) {
+                files += self.copy(dir, root, kind, to)?;
             }
         }
         for file in from.files() {
             let inside = file.path().strip_prefix(root).unwrap_or(file.path());
             let inside = inside.to_string_lossy();
-            let target = match name {
-                Some(name) => inside.strip_suffix(".tmpl").unwrap_or(&inside).replace("__name__", name),
+            if kind.is_some() && inside == VENDOR {
+                continue;
+            }
+            let target = match kind {
+                Some(_) => inside.strip_suffix(".tmpl").unwrap_or(&inside).replace("__name__", self.name),
                 None => inside.into_owned(),
             };
-            let bytes = match (name, file.contents_utf8()) {
-                (Some(name), Some(text)) => filled(text, name).into_bytes(),
+            let bytes = match (kind, file.contents_utf8()) {
+                (Some(kind), Some(text)) => filled(text, self.name).replace("{{kind}}", kind).into_bytes(),
                 _ => file.contents().to_vec(),
             };
             write(&self.dir.join(to).join(target), &bytes)?;
@@ -105,13 +113,14 @@ impl Project<'_> {
 
     /// Copies a kit, or the WIT package, as it is.
     fn embed(&self, from: &str, to: &str) -> Result<usize, String> {
-        let dir = match from.strip_prefix("sdk/") {
-            Some(kit) => SDKS.get_dir(kit),
-            None => (from == "wit").then_some(&WIT),
+        let from = from.strip_prefix("guest-examples/").unwrap_or(from);
+        let dir = match (from.strip_prefix("sdk/"), from.strip_prefix("wit/")) {
+            (Some(kit), _) => SDKS.get_dir(kit),
+            (_, Some(version)) => WIT.get_dir(version),
+            _ => (from == "wit").then_some(&WIT),
         };
         let dir =
             dir.ok_or_else(|| format!("the template names `{from}`, which is not part of this program"))?;
-        debug_assert!(!self.name.is_empty(), "the name was checked");
         self.copy(dir, dir.path(), None, Path::new(to))
     }
 }
