@@ -131,7 +131,7 @@ async fn a_batch_for_which_there_is_no_room_is_rolled_back_and_read_again() {
         let mut calls = String::new();
         let taking = async {
             // Only when a batch was refused is there room again.
-            while context.counters.rejected() == 0 {
+            while flumen_connect::ledger::get(&context.counters.rejected) == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             while numbers.len() < 30 {
