@@ -113,12 +113,22 @@ impl Typed<'_> {
 
     /// Whether the selector of a source can be built and names only channels of the source.
     pub(super) fn selector(&mut self, source: &ComponentConfig) -> bool {
-        let settings = source.settings.below("selector.");
+        let mut settings = source.settings.below("selector.");
         if settings.iter().next().is_none() {
             return true;
         }
-        let type_text = settings.text("type").unwrap_or("replicating");
-        let good = self.nested(&Nested::new(ComponentKind::Selector, type_text, &settings, &["type"]));
+        let type_text = settings.text("type").unwrap_or("replicating").to_owned();
+        if known::is_plugin(&type_text) {
+            // What it is configured with besides its own options.
+            let channels = crate::settings::Setting {
+                value: source.channels.join(" "),
+                origin: source.settings.origin("channels"),
+            };
+            settings.insert("channels", channels);
+            let nested = Nested::new(ComponentKind::Selector, &type_text, &settings, &["type", "channels"]);
+            return self.nested(&nested);
+        }
+        let good = self.nested(&Nested::new(ComponentKind::Selector, &type_text, &settings, &["type"]));
         let mut known_channels = true;
         for (key, setting) in settings.iter() {
             let names_channels = key == "default"
@@ -164,11 +174,33 @@ impl Typed<'_> {
             else {
                 continue;
             };
-            let type_at = sink.settings.origin(option);
-            let settings = sink.settings.below(&format!("{option}."));
-            good &= self.nested(&Nested { kind, type_text, settings: &settings, common: &[], type_at });
+            good &= self.under_key(kind, type_text, &sink.settings, option);
         }
         good
+    }
+
+    /// The deserializer or handler of a source that takes one.
+    pub(super) fn decoders(&mut self, source: &ComponentConfig) -> bool {
+        let Some(spec) = self.spec(source) else { return true };
+        let mut good = true;
+        for (option, kind) in
+            [("deserializer", ComponentKind::Deserializer), ("handler", ComponentKind::HttpHandler)]
+        {
+            let takes_one = spec.options.iter().any(|o| o.key == option);
+            if let Some(type_text) = source.settings.text(option).filter(|_| takes_one) {
+                good &= self.under_key(kind, type_text, &source.settings, option);
+            }
+        }
+        good
+    }
+
+    /// A type that is the value of a key, with its options below that key.
+    fn under_key(&mut self, kind: ComponentKind, type_text: &str, owner: &Settings, key: &str) -> bool {
+        let is_plugin = known::is_plugin(type_text);
+        // Only a plugin looks at its own type: it is the component's file.
+        let settings = if is_plugin { owner.below_type(key) } else { owner.below(&format!("{key}.")) };
+        let common: &[&str] = if is_plugin { &["type"] } else { &[] };
+        self.nested(&Nested { kind, type_text, settings: &settings, common, type_at: owner.origin(key) })
     }
 
     /// Whether a nested type can be built.

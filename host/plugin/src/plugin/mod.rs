@@ -28,6 +28,7 @@ use crate::breaker::{Breaker, Complaints};
 use crate::compile::Stamp;
 use crate::engine::Room;
 use crate::error::{CallError, Failure, GuestError, LoadError};
+use crate::grants::Reach;
 use crate::host::Host;
 use crate::instance::{self, Live};
 use crate::spec::{Kind, Limits, OnError, PluginSpec};
@@ -120,6 +121,7 @@ struct Version<W: World> {
     room: Arc<Room>,
     pre: InstancePre<PluginState>,
     indices: W::Indices,
+    reach: Arc<Reach>,
 }
 
 /// A plugin of any kind, for those who look after all of them.
@@ -273,7 +275,7 @@ impl<W: World> Plugin<W> {
             Err(ended) => (None, Err(instance::explain_end(ended))),
         };
         let memory = live.as_ref().map_or(0, |live| live.store.data().limiter.memory_bytes());
-        self.counters.called(ns, slow, memory);
+        self.counters.called((ns, control.cpu_ns()), slow, memory);
         if let Err(error) = &result {
             self.counters.failed(error);
         }
@@ -289,7 +291,7 @@ impl<W: World> Plugin<W> {
             Ok(_) | Err(CallError::Guest(GuestError::Retry(_) | GuestError::Invalid(_))) => {
                 self.breaker.success()
             }
-            Err(CallError::Busy(_) | CallError::Lost) => self.breaker.no_verdict(),
+            Err(CallError::Busy(_) | CallError::Lost | CallError::NotLoaded(_)) => self.breaker.no_verdict(),
             Err(error) => self.fail(error, BREAK_AFTER),
         }
     }
