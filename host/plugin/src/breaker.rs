@@ -39,21 +39,21 @@ impl Breaker {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-    /// Whether a call may be made now. One that may must report [`success`](Self::success),
+    /// Whether a call may be made now, and whether it is the trial that decides on the next pause. One that may must report [`success`](Self::success),
     /// [`failure`](Self::failure) or [`no_verdict`](Self::no_verdict).
-    pub(crate) fn admit(&self) -> Result<(), CallError> {
+    pub(crate) fn admit(&self) -> Result<bool, CallError> {
         if !self.touched.load(Relaxed) {
-            return Ok(());
+            return Ok(false);
         }
         let mut state = self.state();
         if let Some(last) = &state.stopped {
             return Err(CallError::Stopped(last.clone()));
         }
-        let Some(until) = state.open_until else { return Ok(()) };
+        let Some(until) = state.open_until else { return Ok(false) };
         let wait = until.saturating_duration_since(Instant::now());
         if wait.is_zero() && !state.trial {
             state.trial = true;
-            return Ok(());
+            return Ok(true);
         }
         Err(CallError::Broken { wait, failures: state.failures, last: state.last.clone() })
     }
@@ -107,5 +107,22 @@ impl Breaker {
             (None, Some(_), false) => "open",
         };
         (name, state.failures)
+    }
+}
+
+/// Lets one complaint a second into the log.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints(Mutex<(Option<Instant>, usize)>);
+
+impl Complaints {
+    /// Whether to complain now; answers how many events were not complained about since the last time.
+    pub(crate) fn admit(&self, events: usize) -> Option<usize> {
+        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if state.0.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+            state.1 += events;
+            return None;
+        }
+        state.0 = Some(Instant::now());
+        Some(std::mem::take(&mut state.1))
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::world::v0_1_0::bindings::flumen::plugin::types;
+use crate::world::v0_1_0::columns::Breach;
 
 /// What a plugin says itself of why a call failed, the same for every version of the package.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +69,18 @@ impl From<types::Error> for Failure {
     }
 }
 
+impl From<Breach> for Failure {
+    fn from(breach: Breach) -> Self {
+        match breach {
+            Breach::Bytes { bytes, bytes_max } => {
+                let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
+                Self::Overrun(Overrun::Output { wanted, max: bytes_max })
+            }
+            other => Self::Breach(other.to_string()),
+        }
+    }
+}
+
 /// A limit that was hit, with its value and what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Overrun {
@@ -112,7 +125,7 @@ pub enum Overrun {
         max: usize,
     },
     /// The answer is too large.
-    #[error("limits.outputBytesMax: the answer has {wanted} bytes, {max} are allowed")]
+    #[error("limits.outputBytesMax: the answer has {wanted} bytes or more, {max} are allowed")]
     Output {
         /// What it has.
         wanted: usize,

@@ -13,6 +13,7 @@ use crate::error::LoadError;
 use crate::grants::Outside;
 use crate::grants::egress::Network;
 use crate::imports::StateHome;
+use crate::intercept::DeadLetters;
 use crate::plugin::{self, AnyPlugin};
 use crate::tenants::{self, Tenant, Tenants};
 
@@ -70,6 +71,7 @@ impl Default for HostOptions {
 pub struct Host {
     options: HostOptions,
     accounts: Accounts,
+    dead_letters: DeadLetters,
     pub(crate) engines: Engines,
     pub(crate) driver: Driver,
     pub(crate) compiler: Compiler,
@@ -137,6 +139,7 @@ impl Host {
         let host = Arc::new(Self {
             options,
             accounts: Accounts::default(),
+            dead_letters: DeadLetters::default(),
             engines,
             driver,
             compiler,
@@ -172,6 +175,11 @@ impl Host {
     #[must_use]
     pub fn outside(&self) -> &Outside {
         &self.outside
+    }
+    /// Where dead letters go.
+    #[must_use]
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
     }
     /// The figures of all tenants that have, or had, a plugin.
     #[must_use]

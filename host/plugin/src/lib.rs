@@ -16,6 +16,7 @@
 //! | [`call`] | how a guest gets CPU time |
 //! | [`compile`] | from a file to machine code, bounded and cached |
 //! | [`store`], [`imports`], [`grants`] | what the host offers to a guest |
+//! | [`intercept`] | the interceptor: what becomes of input that fails |
 //! | [`tenants`], [`account`] | who pays, and may pay how much |
 //! | [`world`] | one adapter for each kind and released version of the WIT package |
 
@@ -30,6 +31,7 @@ pub mod grants;
 pub mod host;
 pub mod imports;
 pub mod instance;
+pub mod intercept;
 mod limits;
 pub mod plugin;
 pub mod spec;

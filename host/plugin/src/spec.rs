@@ -155,6 +155,19 @@ pub enum OnError {
     Stop,
 }
 
+impl OnError {
+    /// As it is written in a configuration.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::DeadLetter(_) => "dead-letter",
+            Self::Drop => "drop",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// Where dead letters go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeadLetter {

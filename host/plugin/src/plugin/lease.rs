@@ -42,9 +42,9 @@ impl<W: World> Lease<W> {
         }
         if self.live.is_none() {
             self.plugin.breaker.admit()?;
-            let trial = Trial(&self.plugin.breaker);
+            let undecided = Trial(&self.plugin.breaker);
             let made = self.plugin.make(&version).await;
-            std::mem::forget(trial);
+            undecided.decided();
             if let Err(error) = &made {
                 self.plugin.fail(error, super::BREAK_AFTER);
             }

@@ -179,7 +179,7 @@ impl<W: World> Plugin<W> {
         let (live, result) = self
             .run(live, 0, move |mut live| {
                 Box::pin(async move {
-                    let tested = me.world.self_test(&mut live.store, &live.bindings, &live.answer).await;
+                    let tested = me.world.self_test(&mut live.store, &mut live.bindings, &live.answer).await;
                     (live, tested)
                 })
             })

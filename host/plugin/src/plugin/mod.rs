@@ -24,7 +24,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::account::Account;
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Complaints};
 use crate::compile::Stamp;
 use crate::engine::Room;
 use crate::error::{CallError, Failure, GuestError, LoadError};
@@ -86,7 +86,7 @@ pub trait World: Send + Sync + 'static {
     fn self_test<'a>(
         &'a self,
         store: &'a mut Store<PluginState>,
-        bindings: &'a Self::Bindings,
+        bindings: &'a mut Self::Bindings,
         answer: &'a Self::Answer,
     ) -> BoxFuture<'a, Result<(), Failure>>;
 }
@@ -110,6 +110,7 @@ pub struct Plugin<W: World> {
     breaker: Breaker,
     counters: Arc<Counters>,
     slowness: AtomicU32,
+    complaints: Complaints,
 }
 
 /// A component as it is used now.
@@ -160,6 +161,7 @@ impl<W: World> Plugin<W> {
             breaker: Breaker::default(),
             counters: Arc::default(),
             slowness: AtomicU32::new(0),
+            complaints: Complaints::default(),
             spec,
         });
         let any: Arc<dyn AnyPlugin> = plugin.clone();
@@ -191,6 +193,11 @@ impl<W: World> Plugin<W> {
     pub fn digest(&self) -> String {
         self.version().map(|version| version.digest.clone()).unwrap_or_default()
     }
+    /// The host it belongs to.
+    #[must_use]
+    pub fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
     pub(crate) fn breaker(&self) -> &Breaker {
         &self.breaker
     }
@@ -209,9 +216,9 @@ impl<W: World> Plugin<W> {
         F: FnOnce(Live<W>) -> BoxFuture<'static, (Live<W>, Result<T, Failure>)> + Send,
     {
         self.breaker.admit()?;
-        let trial = Trial(&self.breaker);
+        let undecided = Trial(&self.breaker);
         let result = self.call_in_any_case(events, call).await;
-        std::mem::forget(trial);
+        undecided.decided();
         self.conclude(&result);
         result
     }
@@ -296,6 +303,12 @@ impl<W: World> Plugin<W> {
                 "the plugin failed and is left alone for a while");
         }
     }
+    /// Says that events were lost to a failure, once a second at most.
+    pub(crate) fn complain(&self, error: &CallError, events: usize) {
+        let Some(unsaid) = self.complaints.admit(events) else { return };
+        tracing::warn!(plugin = %self.spec.path, digest = %self.digest(), %error, events, unsaid,
+            on_error = self.spec.on_error.name(), "the plugin could not process events");
+    }
     /// `onError = stop`.
     pub(crate) fn stop(&self, error: &CallError) {
         self.breaker.stop(&error.to_string());
@@ -348,8 +361,15 @@ impl<W: World> Plugin<W> {
     }
 }
 
-/// A call that the breaker let through. Forgotten when the call ends; dropped when its caller goes away first.
+/// A call that the breaker let through. Dropped undecided when its caller goes away before it ends.
 pub(crate) struct Trial<'a>(pub(crate) &'a Breaker);
+
+impl Trial<'_> {
+    /// The call has ended, and the breaker knows how.
+    pub(crate) fn decided(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Trial<'_> {
     fn drop(&mut self) {

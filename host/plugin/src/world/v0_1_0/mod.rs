@@ -2,3 +2,4 @@
 
 pub mod bindings;
 pub mod columns;
+pub mod interceptor;

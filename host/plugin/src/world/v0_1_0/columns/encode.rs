@@ -58,6 +58,12 @@ impl Reads {
         Ok(Self { body: needs.body, headers })
     }
 
+    /// All bodies and headers.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { body: true, headers: HeaderReads::All }
+    }
+
     /// Whether it reads nothing but the number of events.
     #[must_use]
     pub fn nothing(&self) -> bool {
