@@ -191,6 +191,20 @@ fn tail(stderr: &str, trace: &str) -> String {
 }
 
 impl CallError {
+    /// Whether the plugin failed at its input, so that `onError` says what becomes of it. The others pass with time,
+    /// or with an operator.
+    #[must_use]
+    pub fn is_of_input(&self) -> bool {
+        match self {
+            Self::Guest(GuestError::Retry(_))
+            | Self::NotLoaded(_)
+            | Self::Broken { .. }
+            | Self::Busy(_)
+            | Self::Lost
+            | Self::Stopped(_) => false,
+            Self::Guest(_) | Self::Trap { .. } | Self::Overrun(_) | Self::Breach(_) => true,
+        }
+    }
     /// A word for metrics and the header `flumen.error`'s first part.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -16,7 +16,7 @@
 //! | [`call`] | how a guest gets CPU time |
 //! | [`compile`] | from a file to machine code, bounded and cached |
 //! | [`store`], [`imports`], [`grants`] | what the host offers to a guest |
-//! | [`intercept`] | the interceptor: what becomes of input that fails |
+//! | [`intercept`], [`select`], [`serialize`], [`deserialize`], [`produce`], [`deliver`], [`handle`] | the kinds as components of an agent: what becomes of input that fails |
 //! | [`tenants`], [`account`] | who pays, and may pay how much |
 //! | [`world`] | one adapter for each kind and released version of the WIT package |
 
@@ -24,20 +24,28 @@ pub mod account;
 mod breaker;
 pub mod call;
 pub mod compile;
+pub mod deliver;
+pub mod deserialize;
 mod destination;
 mod engine;
 pub mod error;
 pub mod grants;
+pub mod handle;
 pub mod host;
 pub mod imports;
 pub mod instance;
 pub mod intercept;
 mod limits;
+pub mod options;
 pub mod plugin;
+pub mod produce;
+pub mod select;
+pub mod serialize;
 pub mod spec;
 pub mod status;
 pub mod store;
 pub mod tenants;
+pub mod types;
 pub mod world;
 
 pub use error::{CallError, Failure, GuestError, LoadError, Overrun};

@@ -38,6 +38,7 @@ pub struct Counters {
     swaps_refused: AtomicU64,
     slow_calls: AtomicU64,
     call_ns: AtomicU64,
+    cpu_ns: AtomicU64,
     memory_bytes_peak: AtomicUsize,
 }
 
@@ -47,9 +48,10 @@ impl Counters {
         self.events_in.fetch_add(into as u64, Relaxed);
         self.events_out.fetch_add(out as u64, Relaxed);
     }
-    pub(crate) fn called(&self, ns: u64, slow: bool, memory_bytes: usize) {
+    pub(crate) fn called(&self, (ns, cpu_ns): (u64, u64), slow: bool, memory_bytes: usize) {
         self.calls.fetch_add(1, Relaxed);
         self.call_ns.fetch_add(ns, Relaxed);
+        self.cpu_ns.fetch_add(cpu_ns, Relaxed);
         self.slow_calls.fetch_add(u64::from(slow), Relaxed);
         if memory_bytes > self.memory_bytes_peak.load(Relaxed) {
             self.memory_bytes_peak.fetch_max(memory_bytes, Relaxed);
@@ -82,6 +84,7 @@ impl Counters {
         status.swaps_refused = self.swaps_refused.load(Relaxed);
         status.slow_calls = self.slow_calls.load(Relaxed);
         status.call_ns = self.call_ns.load(Relaxed);
+        status.cpu_ns = self.cpu_ns.load(Relaxed);
         status.memory_bytes_peak = self.memory_bytes_peak.load(Relaxed);
     }
 }
@@ -138,6 +141,8 @@ pub struct PluginStatus {
     pub slow_calls: u64,
     /// Time between the begin and the end of calls, in nanoseconds.
     pub call_ns: u64,
+    /// Of it the time in which they ran: slices of the pool by CPU time, first slices (at most 2 ms) by the clock.
+    pub cpu_ns: u64,
     /// The most linear memory that an instance had after a call.
     pub memory_bytes_peak: usize,
     /// `closed` (it works), `open` (left alone for now), `trial`, `stopped`.

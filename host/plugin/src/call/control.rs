@@ -11,7 +11,12 @@ pub(crate) const SLICE_TICKS: u64 = 2;
 
 /// The clock of a call.
 #[derive(Debug)]
-pub(crate) struct Control(Mutex<Clock>, AtomicU64);
+pub(crate) struct Control {
+    clock: Mutex<Clock>,
+    /// Slices that were used up to their end.
+    slices: AtomicU64,
+    cpu_ns: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Clock {
@@ -26,15 +31,16 @@ impl Control {
     pub(crate) fn new() -> Self {
         let clock =
             Clock { started: Instant::now(), excused: Duration::ZERO, max: Duration::MAX, overrun: None };
-        Self(Mutex::new(clock), AtomicU64::new(0))
+        Self { clock: Mutex::new(clock), slices: AtomicU64::new(0), cpu_ns: AtomicU64::new(0) }
     }
     fn clock(&self) -> std::sync::MutexGuard<'_, Clock> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.clock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
     /// A call begins.
     pub(crate) fn begin(&self, now: Instant, max: Duration) {
         *self.clock() = Clock { started: now, excused: Duration::ZERO, max, overrun: None };
-        self.1.store(0, Relaxed);
+        self.slices.store(0, Relaxed);
+        self.cpu_ns.store(0, Relaxed);
     }
     /// The call waited for its turn.
     pub(crate) fn excuse(&self, waited: Duration) {
@@ -58,12 +64,20 @@ impl Control {
     }
     /// The guest has used up a slice: it yields, or ends if its time is over.
     pub(crate) fn end_of_slice(&self) -> Result<(), Overrun> {
-        self.1.fetch_add(1, Relaxed);
+        self.slices.fetch_add(1, Relaxed);
         self.check()
+    }
+    /// The call ran for this long.
+    pub(crate) fn add_cpu(&self, used: Duration) {
+        self.cpu_ns.fetch_add(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+    /// How long it ran, without what it waited.
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        self.cpu_ns.load(Relaxed)
     }
     /// Slices that were used up.
     pub(crate) fn slices(&self) -> u64 {
-        self.1.load(Relaxed)
+        self.slices.load(Relaxed)
     }
     /// Why the call was ended from outside.
     pub(crate) fn overrun(&self) -> Option<Overrun> {

@@ -41,7 +41,7 @@ impl Driver {
     ) -> Result<T, Ended> {
         if hurried
             && tenant.delayed_until().is_none()
-            && let Poll::Ready(value) = self.first_slice(tenant, &mut future)
+            && let Poll::Ready(value) = self.first_slice((tenant, control), &mut future)
         {
             return Ok(value);
         }
@@ -49,12 +49,18 @@ impl Driver {
     }
 
     /// The waker does nothing: who is not done goes to the fair pool, and is polled again there.
-    fn first_slice<T>(&self, tenant: &Account, future: &mut BoxFuture<'static, T>) -> Poll<T> {
+    fn first_slice<T>(
+        &self,
+        (tenant, control): (&Account, &Control),
+        future: &mut BoxFuture<'static, T>,
+    ) -> Poll<T> {
         let _ticking = self.ticker.enter();
         let _runtime = self.runtime.enter();
         let started = Instant::now();
         let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        tenant.charge(started.elapsed());
+        let used = started.elapsed();
+        tenant.charge(used);
+        control.add_cpu(used);
         polled
     }
 }

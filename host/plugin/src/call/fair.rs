@@ -216,6 +216,7 @@ impl Fair {
         };
         let used = thread_cpu().saturating_sub(before);
         task.tenant.charge(used);
+        task.control.add_cpu(used);
         self.charge_lane(&task.tenant, used);
         match polled {
             Ok(Poll::Pending) if !task.cancelled.load(Relaxed) => self.after_slice(task, future),

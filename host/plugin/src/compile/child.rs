@@ -69,7 +69,7 @@ fn run(helper: &Path, fuel: bool, (input, output): (&Path, &Path), bounds: &Boun
         Some(status) => Err(why(status, &said, bounds)),
         None => Err(format!(
             "the compiler was ended after {} s, the most that is allowed",
-            bounds.wall_max.as_secs()
+            bounds.wall_max.as_secs_f32()
         )),
     }
 }

@@ -31,7 +31,7 @@ use crate::error::{CallError, Failure, GuestError, LoadError};
 use crate::grants::Reach;
 use crate::host::Host;
 use crate::instance::{self, Live};
-use crate::spec::{Kind, Limits, PluginSpec};
+use crate::spec::{Kind, Limits, OnError, PluginSpec};
 use crate::status::{Counters, PluginStatus};
 use crate::store::PluginState;
 
@@ -275,7 +275,7 @@ impl<W: World> Plugin<W> {
             Err(ended) => (None, Err(instance::explain_end(ended))),
         };
         let memory = live.as_ref().map_or(0, |live| live.store.data().limiter.memory_bytes());
-        self.counters.called(ns, slow, memory);
+        self.counters.called((ns, control.cpu_ns()), slow, memory);
         if let Err(error) = &result {
             self.counters.failed(error);
         }
@@ -291,7 +291,7 @@ impl<W: World> Plugin<W> {
             Ok(_) | Err(CallError::Guest(GuestError::Retry(_) | GuestError::Invalid(_))) => {
                 self.breaker.success()
             }
-            Err(CallError::Busy(_) | CallError::Lost) => self.breaker.no_verdict(),
+            Err(CallError::Busy(_) | CallError::Lost | CallError::NotLoaded(_)) => self.breaker.no_verdict(),
             Err(error) => self.fail(error, BREAK_AFTER),
         }
     }
@@ -314,6 +314,13 @@ impl<W: World> Plugin<W> {
         self.breaker.stop(&error.to_string());
         tracing::error!(plugin = %self.spec.path, digest = %self.digest(), %error,
             "the plugin failed and is stopped (onError = stop); reload it to go on");
+    }
+
+    /// `onError = stop` after a failure that it is about.
+    pub(crate) fn stop_if_asked(&self, error: &CallError) {
+        if self.spec.on_error == OnError::Stop && error.is_of_input() {
+            self.stop(error);
+        }
     }
 
     fn version(&self) -> Option<Arc<Version<W>>> {

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use flumen_config::{Diagnostics, Origin, SourceText};
 
+pub(crate) use read::place;
+
 use crate::spec::{HttpGrant, Limits};
 
 /// The tenant of agents that the file names in no other.

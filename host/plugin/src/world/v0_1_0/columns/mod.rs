@@ -30,6 +30,8 @@ pub use encode::{Encoded, Reads, Scratch};
 pub use events::events_from;
 pub use lists::{ListScratch, Lists, events_from_list};
 
+pub(crate) use check::{Budget, rejections, rows_of_bits};
+
 /// What one answer may grow to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
