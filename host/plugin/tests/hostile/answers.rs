@@ -152,7 +152,7 @@ async fn a_huge_name_is_refused() {
 /// Its own error, 3 MB of it: what the log and the dead letter take is bounded.
 #[tokio::test]
 async fn a_huge_error_text_is_cut() {
-    let guest = Guest::new().pages(60).answers(0, 1).answers(4, 2).lists(8, 4096, 3_000_000);
+    let guest = Guest::new().pages(60).answers(0, 1).answers(4, 3).lists(8, 4096, 3_000_000);
     let met = super::room::attack_with("huge-error", &guest.data(4096, b"because"), |_| {}).await;
     assert!(met.error.len() < 64 << 10, "{} bytes", met.error.len());
 }
