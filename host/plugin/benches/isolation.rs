@@ -54,7 +54,8 @@ fn serve(victim: &InterceptorPlugin) -> Vec<Duration> {
             next += EVERY;
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
             let started = Instant::now();
-            let out = block_on(victim.intercept(batch.clone(), &mut Drops::default())).expect("the victim works");
+            let out =
+                block_on(victim.intercept(batch.clone(), &mut Drops::default())).expect("the victim works");
             assert_eq!(out.len(), 100, "an event of the victim is missing");
             started.elapsed()
         })

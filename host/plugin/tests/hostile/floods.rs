@@ -87,7 +87,10 @@ async fn a_handle_that_is_used_after_it_was_dropped_traps() {
 #[tokio::test]
 async fn a_handle_that_was_never_given_traps() {
     let guest = Guest::new()
-        .imports(r#"(import "flumen:plugin/metrics@0.1.0" "[method]counter.add" (func $add (param i32 i64)))"#, "")
+        .imports(
+            r#"(import "flumen:plugin/metrics@0.1.0" "[method]counter.add" (func $add (param i32 i64)))"#,
+            "",
+        )
         .does("(call $add (i32.const 12345) (i64.const 1)) (unreachable)");
     says(&attack("handle-forged", &guest).await.error, &["trapped", "handle"]);
 }
@@ -140,7 +143,8 @@ async fn a_flood_on_standard_output_is_cut_and_its_time_ends() {
          (loop $l (call $write (local.get $i) (i32.const 4096) (i32.const 4096) (i32.const 4000)) (br $l)) (unreachable)",
     );
     says(&attack("stdout-flood", &guest).await.error, &["limits.batchTimeMsMax"]);
-    let leak = Guest::new().imports(imports, wit).does("(loop $l (drop (call $stdout)) (br $l)) (unreachable)");
+    let leak =
+        Guest::new().imports(imports, wit).does("(loop $l (drop (call $stdout)) (br $l)) (unreachable)");
     says(&attack("stdout-leak", &leak).await.error, &["trapped"]);
 }
 

@@ -86,7 +86,11 @@ impl Guest {
         let mischief = self.mischief.clone().unwrap_or(format!("(i32.const {LIE})"));
         let realloc = self.realloc.clone().unwrap_or(BUMP.to_owned());
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
-        let data: String = self.data.iter().map(|(at, bytes)| format!("(data (i32.const {at}) \"{}\")", hex(bytes))).collect();
+        let data: String = self
+            .data
+            .iter()
+            .map(|(at, bytes)| format!("(data (i32.const {at}) \"{}\")", hex(bytes)))
+            .collect();
         format!(
             r#"(module {imports}
             (memory (export "memory") {pages})
@@ -112,7 +116,8 @@ impl Guest {
 
     /// The component.
     pub fn component(&self) -> Vec<u8> {
-        let mut module = wat::parse_str(self.module()).unwrap_or_else(|error| panic!("{error}\n{}", self.module()));
+        let mut module =
+            wat::parse_str(self.module()).unwrap_or_else(|error| panic!("{error}\n{}", self.module()));
         let mut resolve = Resolve::default();
         let wit = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0");
         resolve.push_dir(&wit).expect("the package of this repository");
@@ -120,7 +125,8 @@ impl Guest {
         for text in self.wit.split("----").filter(|text| !text.trim().is_empty()) {
             resolve.push_str("extra.wit", text).expect("the test's WIT");
             for interface in text.lines().filter_map(|line| line.trim().strip_prefix("interface ")) {
-                let package = text.lines().find_map(|line| line.trim().strip_prefix("package ")).expect("a package");
+                let package =
+                    text.lines().find_map(|line| line.trim().strip_prefix("package ")).expect("a package");
                 let (name, version) = package.trim_end_matches(';').split_once('@').expect("a version");
                 let interface = interface.trim_end_matches('{').trim();
                 extra.push_str(&format!("import {name}/{interface}@{version};\n"));

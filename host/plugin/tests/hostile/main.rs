@@ -3,6 +3,7 @@
 //! loses nothing.
 
 mod answers;
+mod egress;
 mod files;
 mod floods;
 mod guest;

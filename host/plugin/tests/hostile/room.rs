@@ -42,7 +42,11 @@ pub struct Met {
 }
 
 /// A plugin of this guest, not loaded.
-pub fn plugin(name: &str, component: &[u8], change: impl FnOnce(&mut PluginSpec)) -> (InterceptorPlugin, tempfile::TempDir) {
+pub fn plugin(
+    name: &str,
+    component: &[u8],
+    change: impl FnOnce(&mut PluginSpec),
+) -> (InterceptorPlugin, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("guest.wasm");
     std::fs::write(&file, component).expect("written");
@@ -64,7 +68,12 @@ pub fn plugin(name: &str, component: &[u8], change: impl FnOnce(&mut PluginSpec)
     };
     change(&mut spec);
     let channel: Arc<dyn Channel> = Arc::new(MemoryChannel::new(
-        MemoryLimits { capacity: 100, transaction_capacity: 100, keep_alive: Duration::from_secs(1), body_bytes_max: 0 },
+        MemoryLimits {
+            capacity: 100,
+            transaction_capacity: 100,
+            keep_alive: Duration::from_secs(1),
+            body_bytes_max: 0,
+        },
         Arc::default(),
     ));
     host().dead_letters().set(&spec.agent, DeadLetter::Channel("dead".into()), channel);
@@ -83,7 +92,8 @@ pub async fn attack_with(name: &str, guest: &Guest, change: impl FnOnce(&mut Plu
     hostile.load().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let (victim, _folder) = plugin(&format!("victim-of-{name}"), &Guest::new().component(), |_| {});
     let mut drops = Drops::default();
-    let (out, served) = tokio::join!(hostile.intercept(batch(&["before", "X", "after"]), &mut drops), serve(&victim));
+    let (out, served) =
+        tokio::join!(hostile.intercept(batch(&["before", "X", "after"]), &mut drops), serve(&victim));
     let out = out.unwrap_or_else(|error| panic!("{name}: {} {}", error.interceptor, error.reason));
     assert_eq!(served, 200, "{name}: an event of the victim is missing");
     assert_eq!(bodies(&out), ["before", "after"], "{name}: the good events go on, the bad one does not");

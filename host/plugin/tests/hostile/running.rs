@@ -29,9 +29,8 @@ async fn fuel_ends_a_loop_where_it_is_metered() {
 
 #[tokio::test]
 async fn memory_does_not_grow_beyond_its_limit() {
-    let guest = Guest::new().does(
-        "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) (unreachable)",
-    );
+    let guest = Guest::new()
+        .does("(loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) (unreachable)");
     says(&attack("memory", &guest).await.error, &["limits.memoryBytesMax", "4194304"]);
 }
 
