@@ -82,6 +82,19 @@ pub struct Host {
 }
 
 static HOST: OnceLock<Arc<Host>> = OnceLock::new();
+static OPTIONS: OnceLock<HostOptions> = OnceLock::new();
+
+/// Says how the process's host is to be started when the first plugin is made, if one is: a process without plugins
+/// has none of its threads. The first call counts.
+pub fn prepare(options: HostOptions) {
+    let _first_counts = OPTIONS.set(options);
+}
+
+/// The process's host, if a plugin was ever made.
+#[must_use]
+pub fn running() -> Option<&'static Arc<Host>> {
+    HOST.get()
+}
 
 /// Starts the process's host. Called once, before the first plugin is made.
 ///
@@ -96,14 +109,15 @@ pub fn start(options: HostOptions) -> Result<&'static Arc<Host>, LoadError> {
     Ok(host)
 }
 
-/// The process's host; started with the defaults if nobody has started it.
+/// The process's host; started as [`prepare`] said, else with the defaults, if nobody has started it.
 ///
 /// # Panics
 /// If no thread can be started.
 #[must_use]
 pub fn host() -> &'static Arc<Host> {
     HOST.get_or_init(|| {
-        Host::new(HostOptions::default()).expect("a process that runs can start a few threads")
+        let options = OPTIONS.get().cloned().unwrap_or_default();
+        Host::new(options).expect("a process that runs can start a few threads")
     })
 }
 

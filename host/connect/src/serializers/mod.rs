@@ -1,6 +1,7 @@
 //! All serializers, and how a component that takes one builds it.
 
 pub mod avro;
+mod event_json;
 mod header_and_text;
 mod text;
 
@@ -10,11 +11,12 @@ use std::sync::Arc;
 
 use flumen_config::{Catalog, ComponentKind, Diagnostic, Diagnostics, Settings};
 
-use crate::catalog::{SerializerType, by_name};
+use crate::catalog::{SerializerType, by_name, plugins};
 use crate::serializer::SerializerFactory;
 
 /// All serializers.
-pub static TYPES: &[SerializerType] = &[text::TEXT, header_and_text::HEADER_AND_TEXT, avro::AVRO_EVENT];
+pub static TYPES: &[SerializerType] =
+    &[text::TEXT, header_and_text::HEADER_AND_TEXT, avro::AVRO_EVENT, event_json::EVENT_JSON];
 
 /// What Flume takes where no serializer is named.
 pub(crate) const DEFAULT: &str = "TEXT";
@@ -26,6 +28,9 @@ pub(crate) const DEFAULT: &str = "TEXT";
 /// If there is no such serializer, or its settings are wrong.
 pub fn build_serializer(settings: &Settings, key: &str) -> Result<Arc<dyn SerializerFactory>, Diagnostics> {
     let text = settings.text(key).unwrap_or(DEFAULT);
+    if let Some(plugins) = plugins().filter(|_| flumen_config::known::is_plugin(text)) {
+        return (plugins.serializer.build)(&settings.below_type(key)).map(Arc::from);
+    }
     let catalog = Catalog::new(TYPES.iter().map(|t| t.spec));
     let found = catalog
         .find(ComponentKind::Serializer, text)
