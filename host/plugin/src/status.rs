@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::error::CallError;
+use crate::grants::egress::EgressCounts;
 
 /// Kinds of failed calls, as [`CallError::kind`] names them.
 pub const FAILURES: [&str; 16] = [
@@ -153,6 +154,12 @@ pub struct PluginStatus {
     pub fuel: u64,
     /// The most linear memory that an instance had after a call.
     pub memory_bytes_peak: usize,
+    /// Log lines that `limits.logBytesPerSecondMax` cut off.
+    pub log_lines_cut: u64,
+    /// Bytes of these.
+    pub log_bytes_cut: u64,
+    /// What became of its HTTP requests; none without `grants.http`.
+    pub egress: Option<EgressCounts>,
     /// `closed` (it works), `open` (left alone for now), `trial`, `stopped`.
     pub breaker: &'static str,
     /// Failures in a row.

@@ -364,6 +364,8 @@ impl<W: World> Plugin<W> {
             status.digest.clone_from(&version.digest);
             status.version = version.number;
             version.interface.clone_into(&mut status.world);
+            (status.log_lines_cut, status.log_bytes_cut) = version.reach.services().log().cut();
+            status.egress = version.reach.egress().map(|egress| egress.counts());
         }
         (status.breaker, status.failures_in_a_row) = self.breaker.describe();
         self.counters.fill(&mut status);
