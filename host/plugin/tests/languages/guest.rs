@@ -17,20 +17,22 @@ use flumen_plugin::world::v0_1_0::bindings::flumen::plugin::types::Error;
 use flumen_plugin::world::v0_1_0::bindings::flumen::plugin::{clock, columns, log, metrics, state, types};
 use futures_util::FutureExt;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
-use wasmtime::{Config, Engine, Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{Config, Engine, ResourceLimiter, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 /// What the guests' imports write to, and the tests read.
 pub struct Host {
     wasi: WasiCtx,
     table: ResourceTable,
-    limits: StoreLimits,
+    /// What the instance's memories and tables have become.
+    pub grown: Grown,
     /// Lines of `log`: level and message, fields behind it.
     pub lines: Vec<String>,
     /// Counters and gauges by name.
     pub numbers: BTreeMap<String, f64>,
     handles: HashMap<u32, String>,
     keys: BTreeMap<String, Vec<u8>>,
+    started: Instant,
 }
 
 impl Host {
@@ -38,11 +40,12 @@ impl Host {
         Self {
             wasi: WasiCtxBuilder::new().build(),
             table: ResourceTable::new(),
-            limits: StoreLimitsBuilder::new().memory_size(memory_bytes_max).build(),
+            grown: Grown { memory_bytes_max, ..Grown::default() },
             lines: Vec::new(),
             numbers: BTreeMap::new(),
             handles: HashMap::new(),
             keys: BTreeMap::new(),
+            started: Instant::now(),
         }
     }
 
@@ -50,6 +53,40 @@ impl Host {
         let number = u32::try_from(self.handles.len()).expect("tests make few metrics");
         self.handles.insert(number, name);
         number
+    }
+}
+
+/// Grants memory up to a limit for each linear memory, and remembers how much there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Grown {
+    memory_bytes_max: usize,
+    /// Bytes of all linear memories together.
+    pub memory_bytes: usize,
+    /// Entries of all tables together.
+    pub table_elements: usize,
+}
+
+impl ResourceLimiter for Grown {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let granted = desired <= self.memory_bytes_max;
+        if granted {
+            self.memory_bytes += desired - current;
+        }
+        Ok(granted)
+    }
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.table_elements += desired - current;
+        Ok(true)
     }
 }
 
@@ -101,7 +138,7 @@ impl metrics::HostGauge for Host {
 
 impl clock::Host for Host {
     fn monotonic_nanos(&mut self) -> wasmtime::Result<u64> {
-        Ok(7)
+        Ok(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
     fn wall_millis(&mut self) -> wasmtime::Result<Option<u64>> {
         Ok(None)
@@ -170,7 +207,15 @@ impl Compiled {
         state::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host).expect("linked once");
         types::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host).expect("linked once");
         columns::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host).expect("linked once");
-        let resources = format!("{:?}", component.resources_required());
+        let resources = component.resources_required().map_or_else(
+            || "memories or tables of its importer's".to_owned(),
+            |r| {
+                format!(
+                    "{} memories (largest at start {:?} bytes), {} tables (largest at start {:?})",
+                    r.num_memories, r.max_initial_memory_size, r.num_tables, r.max_initial_table_size
+                )
+            },
+        );
         let imports = component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
         let pre = linker.instantiate_pre(&component).unwrap_or_else(|e| panic!("{}: {e:?}", file.display()));
         let indices = GuestIndices::new(&pre).expect("the component exports `intercept`");
@@ -180,7 +225,7 @@ impl Compiled {
     /// A fresh, not yet configured instance.
     pub fn instance(&self, memory_bytes_max: usize) -> Instance {
         let mut store = Store::new(&self.engine, Host::new(memory_bytes_max));
-        store.limiter(|host| &mut host.limits);
+        store.limiter(|host| &mut host.grown);
         store.set_epoch_deadline(u64::MAX / 2);
         let instance =
             ready(self.pre.instantiate_async(&mut store)).expect("the component can be instantiated");
