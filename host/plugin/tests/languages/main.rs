@@ -154,8 +154,18 @@ language!(c, "c");
 fn probe() {
     let file = std::env::var("PROBE").unwrap();
     let compiled = Compiled::new(Path::new(&file));
-    let mut i = compiled.instance(usize::MAX >> 1);
-    if let Ok(Err(Error::Invalid(x))) = i.configure(&[]) {
-        println!("{x}");
+    println!("{} {:?}", compiled.resources, compiled.imports);
+    for op in ["pass", "drop", "header", "mask"] {
+        let mut i = compiled.instance(usize::MAX >> 1);
+        println!("{op} fresh {:?}", i.store.data().grown);
+        let needs = i.configure(&[("op", op)]).unwrap().unwrap();
+        println!("{op} configured {:?}", i.store.data().grown);
+    let rows: Vec<Row> = (0..1000).map(|i| measure::row(i, &[("card", "4111 1111")])).collect();
+        let columns = Columns::of(&rows, &needs);
+        let headers = columns.headers();
+        for round in 0..120 {
+            i.intercept(Batch { count: columns.count, bodies: columns.bodies(), headers: &headers }).unwrap().unwrap();
+            if round % 30 == 0 { println!("{op} {round} {:?}", i.store.data().grown); }
+        }
     }
 }
