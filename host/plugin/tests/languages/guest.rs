@@ -211,7 +211,7 @@ impl Compiled {
             || "memories or tables of its importer's".to_owned(),
             |r| {
                 format!(
-                    "{} memories (largest at start {:?} bytes), {} tables (largest at start {:?})",
+                    "{} memories (largest at start {:?} pages), {} tables (largest at start {:?})",
                     r.num_memories, r.max_initial_memory_size, r.num_tables, r.max_initial_table_size
                 )
             },

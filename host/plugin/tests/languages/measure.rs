@@ -40,7 +40,13 @@ fn ns_per_event_by_language() {
         let bytes = std::fs::metadata(&file).expect("it was there").len();
         let compiled = Compiled::new(&file);
         println!("{language}: {} KiB, compiled in {} ms", bytes >> 10, compiled.compile_time.as_millis());
-        println!("  needs {}", compiled.resources);
+        let fresh = compiled.instance(usize::MAX >> 1).store.data().grown;
+        println!(
+            "  needs {}; {} KiB of memory, {} table entries when made",
+            compiled.resources,
+            fresh.memory_bytes >> 10,
+            fresh.table_elements
+        );
         println!(
             "  imports {:?}",
             compiled.imports.iter().filter(|i| !i.starts_with("flumen:")).collect::<Vec<_>>()
