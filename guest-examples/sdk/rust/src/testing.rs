@@ -23,7 +23,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::batch::{Batch, Events};
 use crate::bindings::flumen::plugin::types as wire;
+use crate::deserializer::{self, Deserializer};
 use crate::interceptor::{self, Interceptor};
 use crate::log::Level;
 use crate::state::StateError;
@@ -146,4 +148,70 @@ impl<T: Interceptor> Tested<T> {
         })?;
         Ok(Outcome::of(events, edits))
     }
+}
+
+/// Options, as `configure` gets them.
+pub fn options(pairs: &[(&str, &str)]) -> crate::Options {
+    crate::Options::new(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
+}
+/// A batch, as a plugin with these needs gets it.
+pub fn batch(events: &[Event], needs: &crate::Needs) -> Batch {
+    Batch::new(pack(events, needs), needs)
+}
+/// Where a plugin puts the events it makes.
+pub fn events() -> Events {
+    Events::unbounded()
+}
+/// The events that were made.
+pub fn made(events: Events) -> Vec<Event> {
+    apply::unpack(&events.finish())
+}
+/// The rows of a batch of `count` that a sink gives back: those still pending, and those rejected.
+///
+/// # Panics
+/// If one of them is both.
+pub fn delivered(delivery: crate::sink::Delivery, count: u32) -> (Vec<u32>, Vec<u32>) {
+    let (pending, rejected) = delivery.rows();
+    assert!(pending.iter().all(|row| *row < count && !rejected.contains(row)), "{pending:?}, {rejected:?}");
+    (pending, rejected)
+}
+
+/// What came out of a stream.
+#[derive(Clone, Debug, Default)]
+pub struct Decoded {
+    /// The events.
+    pub events: Vec<Event>,
+    /// The position after each call.
+    pub positions: Vec<u64>,
+}
+
+/// Runs a deserializer over the pieces of a stream whose first byte is at `position`, as the host does: at most `max`
+/// events a call, and as many calls for a piece as that takes.
+///
+/// # Errors
+/// What is wrong with the options, or the stream.
+pub fn decode<'a, T: Deserializer>(
+    pairs: &[(&str, &str)],
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    position: u64,
+    max: u32,
+) -> Result<Decoded, crate::Error> {
+    let failed = |error: wire::Error| crate::Error::fatal(format_args!("{error:?}"));
+    let kept = deserializer::Kept::<T>::empty();
+    let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    kept.configure(pairs.collect(), T::configure).map_err(failed)?;
+    let decoder = deserializer::Decoder::new(&kept, "test", position);
+    let mut out = Decoded::default();
+    let mut note = |decoded: deserializer::WireDecoded| {
+        let count = decoded.events.bodies.spans.len() / 2;
+        out.events.extend(apply::unpack(&decoded.events));
+        out.positions.push(decoded.position);
+        count == max as usize
+    };
+    for piece in pieces {
+        let mut bytes = piece.to_vec();
+        while note(decoder.decode(&kept, std::mem::take(&mut bytes), max).map_err(failed)?) {}
+    }
+    while note(decoder.finish(&kept, max).map_err(failed)?) {}
+    Ok(out)
 }

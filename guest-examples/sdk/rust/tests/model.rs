@@ -197,7 +197,7 @@ impl Model {
 fn any_sequence_of_edits_equals_the_model() {
     let cases = std::env::var("SDK_MODEL_CASES").map_or(3000, |n| n.parse().expect("a number"));
     for seed in 1..=cases {
-        let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
         let events = random.events();
         let steps: Vec<Step> = match events.len() {
             0 => vec![Step::SetAll(0, 1), Step::Push(1, 2)],
@@ -237,7 +237,7 @@ impl Interceptor for ReadsBack {
 #[test]
 fn edits_can_be_read_back() {
     for seed in 1..=1000 {
-        let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
         let events = random.events();
         let steps = (0..if events.is_empty() { 0 } else { 30 }).map(|_| random.step(events.len()));
         let steps = steps.filter(|step| !matches!(step, Step::Push(..) | Step::PushAfter(..))).collect();

@@ -10,7 +10,8 @@ super::prelude!();
 
 use std::cell::RefCell;
 
-use crate::bindings::deserializer::exports::flumen::plugin::deserialize::Decoded;
+#[doc(hidden)]
+pub use crate::bindings::deserializer::exports::flumen::plugin::deserialize::Decoded as WireDecoded;
 use crate::bindings::flumen::plugin::types;
 use crate::glue::Slot;
 
@@ -75,7 +76,7 @@ impl<S> Decoder<S> {
         kept: &Kept<T>,
         bytes: Vec<u8>,
         max: u32,
-    ) -> Result<Decoded, types::Error> {
+    ) -> Result<WireDecoded, types::Error> {
         self.0.borrow_mut().append(bytes);
         self.read(kept, max, false)
     }
@@ -84,7 +85,7 @@ impl<S> Decoder<S> {
         &self,
         kept: &Kept<T>,
         max: u32,
-    ) -> Result<Decoded, types::Error> {
+    ) -> Result<WireDecoded, types::Error> {
         self.read(kept, max, true)
     }
 
@@ -93,7 +94,7 @@ impl<S> Decoder<S> {
         kept: &Kept<T>,
         max: u32,
         last: bool,
-    ) -> Result<Decoded, types::Error> {
+    ) -> Result<WireDecoded, types::Error> {
         let reading = &mut *self.0.borrow_mut();
         let mut events = Events::new(max);
         while !events.is_full() {
@@ -113,7 +114,7 @@ impl<S> Decoder<S> {
             reading.taken += taken;
             reading.position += taken as u64;
         }
-        Ok(Decoded { events: events.finish(), position: reading.position })
+        Ok(WireDecoded { events: events.finish(), position: reading.position })
     }
 }
 

@@ -27,6 +27,11 @@ impl Delivery {
     pub fn pending(&mut self, event: Event<'_>) {
         self.pending.push(event.row());
     }
+    /// The rows of the events that are not stored yet, and of those that can never be.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn rows(self) -> (Vec<u32>, Vec<u32>) {
+        (self.pending, self.rejected.into_iter().map(|rejection| rejection.row).collect())
+    }
     /// This event can never be stored.
     pub fn reject(&mut self, event: Event<'_>, reason: impl Into<String>) {
         self.rejected.push(Rejection { row: event.row(), reason: reason.into() });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Event;
 use crate::bindings::flumen::plugin::columns::{Batch, Edits};
-use crate::bindings::flumen::plugin::types::{Column, Packed, PackedText, Rows, Values};
+use crate::bindings::flumen::plugin::types::{Column, Events, Packed, PackedText, Rows, Values};
 use crate::needs::{Headers, Needs};
 
 /// What becomes of a batch.
@@ -118,6 +118,14 @@ impl Outcome {
         out.sort_by_key(|(row, behind, _)| (*row, *behind));
         Self { events: out.into_iter().map(|(_, _, event)| event).collect(), rejected }
     }
+}
+
+/// Events that a plugin made, as a host reads them.
+pub(super) fn unpack(events: &Events) -> Vec<Event> {
+    let count = events.bodies.spans.len() / 2;
+    let mut out: Vec<Event> = (0..count).map(|item| Event::new(body(&events.bodies, item))).collect();
+    set_headers(&mut out, &events.headers);
+    out
 }
 
 fn set_headers(events: &mut [Event], columns: &[Column]) {
