@@ -134,6 +134,8 @@ impl<S> Reading<S> {
 #[macro_export]
 macro_rules! export_deserializer {
     ($plugin:ty) => {
+        // Names like `flumen:plugin/…@0.1.0#…` are for a component; a native linker does not take them.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             use ::std::{result::Result, string::String, vec::Vec};
             use $crate::bindings::deserializer::exports::flumen::plugin::deserialize::{

@@ -89,6 +89,8 @@ pub fn handle<T: HttpHandler>(
 #[macro_export]
 macro_rules! export_http_handler {
     ($plugin:ty) => {
+        // Names like `flumen:plugin/…@0.1.0#…` are for a component; a native linker does not take them.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             use ::std::result::Result;
             use $crate::bindings::flumen::plugin::types;

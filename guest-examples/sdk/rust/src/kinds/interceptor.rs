@@ -74,6 +74,8 @@ pub fn intercept<T: Interceptor>(kept: &Kept<T>, batch: wire::Batch) -> Result<w
 #[macro_export]
 macro_rules! export_interceptor {
     ($plugin:ty) => {
+        // Names like `flumen:plugin/…@0.1.0#…` are for a component; a native linker does not take them.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::bindings::flumen::plugin::{columns, types};
             use $crate::bindings::interceptor::exports::flumen::plugin::intercept::Guest;

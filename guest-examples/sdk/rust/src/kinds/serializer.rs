@@ -133,6 +133,8 @@ impl<F> Encoder<F> {
 #[macro_export]
 macro_rules! export_serializer {
     ($plugin:ty) => {
+        // Names like `flumen:plugin/…@0.1.0#…` are for a component; a native linker does not take them.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             use ::std::{result::Result, vec::Vec};
             use $crate::bindings::flumen::plugin::{columns, types};

@@ -97,6 +97,8 @@ pub fn deliver<T: Sink>(kept: &Kept<T>, batch: wire::Batch) -> Result<deliver::D
 #[macro_export]
 macro_rules! export_sink {
     ($plugin:ty) => {
+        // Names like `flumen:plugin/…@0.1.0#…` are for a component; a native linker does not take them.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             use ::std::result::Result;
             use $crate::bindings::flumen::plugin::{columns, types};

@@ -79,6 +79,8 @@ pub fn next_batch<T: Source>(kept: &Kept<T>, max: u32, wait_millis: u32) -> Resu
 #[macro_export]
 macro_rules! export_source {
     ($plugin:ty) => {
+        // Names like `flumen:plugin/…@0.1.0#…` are for a component; a native linker does not take them.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             use ::std::{option::Option, result::Result, vec::Vec};
             use $crate::bindings::flumen::plugin::types;
