@@ -240,7 +240,8 @@ impl Validation<'_> {
 /// Channels that lose their purpose: nobody fills them, or nobody empties them.
 fn warn_of_loose_channels(agent: &AgentConfig, diagnostics: &mut Diagnostics) {
     for channel in &agent.channels {
-        let filled = agent.sources.iter().any(|s| s.channels.contains(&channel.name));
+        let filled = agent.sources.iter().any(|s| s.channels.contains(&channel.name))
+            || agent.dead_letter_channels().any(|letters| letters.channel == channel.name);
         let emptied = agent.sinks.iter().any(|s| s.channel.as_ref() == Some(&channel.name));
         let outlives_us = channel.type_text == "org.apache.flume.channel.kafka.KafkaChannel";
         let message = match (filled, emptied) {

@@ -4,6 +4,9 @@ use crate::diagnostic::Diagnostics;
 use crate::options::{OptionSpec, Options};
 use crate::settings::Settings;
 
+/// The name of the type that runs WebAssembly components; there is one for each kind that may be one.
+pub const PLUGIN: &str = "wasm";
+
 /// What a component is. Each kind has names of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ComponentKind {
@@ -25,6 +28,10 @@ pub enum ComponentKind {
     PathManager,
     /// Turns a regular expression's group into a header.
     ExtractorSerializer,
+    /// Cuts bytes into events.
+    Deserializer,
+    /// Turns HTTP requests into events.
+    HttpHandler,
 }
 
 /// A component type that this build can run.
@@ -87,8 +94,9 @@ impl Catalog {
     pub fn iter(&self) -> impl Iterator<Item = &ComponentSpec> {
         self.specs.iter()
     }
-    /// The type that `text` names, if this build has it.
+    /// The type that `text` names, if this build has it. A file that ends in `.wasm` names the plugin type.
     pub fn find(&self, kind: ComponentKind, text: &str) -> Option<&ComponentSpec> {
+        let text = if crate::known::is_plugin(text) { PLUGIN } else { text };
         self.specs.iter().filter(|s| s.kind == kind).find(|s| {
             std::iter::once(&s.name)
                 .chain(s.aliases)

@@ -185,9 +185,14 @@ fn nested(component: &ComponentConfig) -> Vec<(String, ComponentKind, String)> {
         let type_text = settings.text("selector.type").unwrap_or("replicating").to_owned();
         found.push(("selector.".to_owned(), ComponentKind::Selector, type_text));
     }
-    for option in ["serializer", "sink.serializer"] {
+    for (option, kind) in [
+        ("serializer", ComponentKind::Serializer),
+        ("sink.serializer", ComponentKind::Serializer),
+        ("deserializer", ComponentKind::Deserializer),
+        ("handler", ComponentKind::HttpHandler),
+    ] {
         if let Some(type_text) = settings.text(option) {
-            found.push((format!("{option}."), ComponentKind::Serializer, type_text.to_owned()));
+            found.push((format!("{option}."), kind, type_text.to_owned()));
         }
     }
     found

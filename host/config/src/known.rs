@@ -5,7 +5,7 @@
 
 mod types;
 
-use crate::catalog::{Catalog, ComponentKind};
+use crate::catalog::{Catalog, ComponentKind, PLUGIN};
 use crate::diagnostic::Diagnostic;
 use crate::model::Resolution;
 use crate::suggest;
@@ -37,10 +37,7 @@ pub fn resolve(kind: ComponentKind, text: &str, catalog: &Catalog) -> Resolution
 pub fn explain_unready(kind: ComponentKind, text: &str, catalog: &Catalog) -> Diagnostic {
     let what = kind_name(kind);
     if is_plugin(text) {
-        let message =
-            format!("{what} type `{text}`: WebAssembly components are not in this version of Flumen yet");
-        return Diagnostic::error("type-planned", message)
-            .help("remove the component, or wait for the version that runs plugins");
+        return explain_no_plugin(text, what, catalog);
     }
     if let Some(known) = find(kind, text) {
         let class = known.class.rsplit('.').next().unwrap_or(known.class);
@@ -69,6 +66,19 @@ pub fn explain_unready(kind: ComponentKind, text: &str, catalog: &Catalog) -> Di
         .help(format!("this version has: {}", ready_names(kind, catalog)))
 }
 
+/// A component where there can be none, or a build without plugins.
+fn explain_no_plugin(text: &str, what: &str, catalog: &Catalog) -> Diagnostic {
+    let kinds: Vec<&str> =
+        catalog.iter().filter(|spec| spec.name == PLUGIN).map(|spec| kind_name(spec.kind)).collect();
+    if kinds.is_empty() {
+        let message = format!("{what} type `{text}`: this build of Flumen runs no WebAssembly components");
+        return Diagnostic::error("type-planned", message)
+            .help("remove the component, or use the `flumen` program");
+    }
+    let message = format!("{what} type `{text}`: a {what} cannot be a WebAssembly component");
+    Diagnostic::error("type-unknown", message).help(format!("components can be: {}", kinds.join(", ")))
+}
+
 /// A type that is a WebAssembly component: a file of that name, or the word.
 pub fn is_plugin(text: &str) -> bool {
     text.eq_ignore_ascii_case("wasm") || text.to_ascii_lowercase().ends_with(".wasm")
@@ -86,6 +96,8 @@ pub fn kind_name(kind: ComponentKind) -> &'static str {
         ComponentKind::Serializer => "serializer",
         ComponentKind::PathManager => "path manager",
         ComponentKind::ExtractorSerializer => "extractor serializer",
+        ComponentKind::Deserializer => "deserializer",
+        ComponentKind::HttpHandler => "HTTP handler",
     }
 }
 

@@ -40,10 +40,10 @@ pub mod text;
 mod toml;
 mod typed;
 
-pub use catalog::{Catalog, ComponentKind, ComponentSpec};
+pub use catalog::{Catalog, ComponentKind, ComponentSpec, PLUGIN};
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 pub use load::{Environment, Input, LoadOptions, Loaded, load};
-pub use model::{AgentConfig, ComponentConfig, Resolution, SinkGroupConfig};
+pub use model::{AgentConfig, ComponentConfig, DEAD_LETTER, DeadLetterChannel, Resolution, SinkGroupConfig};
 pub use options::{OptionSpec, OptionValue, Options};
 pub use settings::{Setting, Settings};
 pub use text::{SourceText, SourceTexts};

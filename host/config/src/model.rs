@@ -48,6 +48,32 @@ impl ComponentConfig {
     }
 }
 
+/// Where a plugin puts what it cannot process: `deadLetter = channel NAME`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetterChannel<'a> {
+    /// The key within the component's settings: `interceptors.i1.deadLetter`.
+    pub key: &'a str,
+    /// The channel's name.
+    pub channel: &'a str,
+}
+
+impl ComponentConfig {
+    /// The channels that the plugins of this component name for dead letters. Known by their key alone, which no
+    /// component of Flume has; what is below `config.` is the guest's own.
+    pub fn dead_letter_channels(&self) -> impl Iterator<Item = DeadLetterChannel<'_>> {
+        self.settings.iter().filter_map(|(key, setting)| {
+            let before = key.strip_suffix(DEAD_LETTER)?;
+            let is_guests = before.starts_with("config.") || before.contains(".config.");
+            let is_key = before.is_empty() || before.ends_with('.');
+            let channel = setting.value.strip_prefix("channel")?.strip_prefix([' ', '\t'])?.trim();
+            (is_key && !is_guests).then_some(DeadLetterChannel { key, channel })
+        })
+    }
+}
+
+/// The key that names where dead letters go.
+pub const DEAD_LETTER: &str = "deadLetter";
+
 /// A sink group that Flume's rules keep.
 #[derive(Clone, Debug)]
 pub struct SinkGroupConfig {
@@ -92,6 +118,10 @@ impl AgentConfig {
     /// The components whose type this build cannot run. Real Flume would stop at the first of them.
     pub fn unready(&self) -> impl Iterator<Item = &ComponentConfig> {
         self.components().filter(|c| !c.resolution.is_ready())
+    }
+    /// All channels that plugins name for dead letters.
+    pub fn dead_letter_channels(&self) -> impl Iterator<Item = DeadLetterChannel<'_>> {
+        self.sources.iter().chain(&self.sinks).flat_map(ComponentConfig::dead_letter_channels)
     }
     /// The channel of that name.
     pub fn channel(&self, name: &str) -> Option<&ComponentConfig> {

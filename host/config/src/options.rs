@@ -277,6 +277,24 @@ impl OptionValue for Words {
     }
 }
 
+/// Stands in an options struct for every key below a prefix, so that the reference and the search for unknown
+/// keys know of them. The component reads them itself, through `Settings::below`.
+#[derive(Clone, Copy, Debug)]
+pub struct Below;
+
+impl OptionValue for Below {
+    const KIND: &'static str = "one per name?";
+    fn parse(_: &str) -> Result<Self, String> {
+        Ok(Self)
+    }
+    fn absent() -> Option<Self> {
+        Some(Self)
+    }
+    fn show(&self) -> String {
+        String::new()
+    }
+}
+
 /// A value the user may leave unset. The reference marks its type with `?`.
 macro_rules! optional_option {
     ($($ty:ty, $kind:literal;)*) => {$(
@@ -303,6 +321,7 @@ optional_option! {
     i64, "integer?";
     usize, "integer?";
     Words, "words?";
+    Count, "integer above 0?";
 }
 
 #[cfg(test)]

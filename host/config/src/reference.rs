@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, ComponentKind, ComponentSpec};
 use crate::options::OptionSpec;
 
 /// The chapters in the order of an event's way through an agent.
-const CHAPTERS: [(ComponentKind, &str); 9] = [
+const CHAPTERS: [(ComponentKind, &str); 11] = [
     (ComponentKind::Source, "Sources"),
     (ComponentKind::Interceptor, "Interceptors"),
     (ComponentKind::Selector, "Channel selectors"),
@@ -16,6 +16,8 @@ const CHAPTERS: [(ComponentKind, &str); 9] = [
     (ComponentKind::Serializer, "Serializers"),
     (ComponentKind::PathManager, "Path managers"),
     (ComponentKind::ExtractorSerializer, "Extractor serializers"),
+    (ComponentKind::Deserializer, "Deserializers"),
+    (ComponentKind::HttpHandler, "HTTP handlers"),
 ];
 
 /// The whole reference. The same catalog always gives the same text.

@@ -133,6 +133,15 @@ impl Settings {
         }
         sub
     }
+    /// The settings below `key` (`sink.serializer`), whose own value is a type: it becomes their `type`.
+    #[must_use]
+    pub fn below_type(&self, key: &str) -> Settings {
+        let mut sub = self.below(&format!("{key}."));
+        if let Some(setting) = self.get(key) {
+            sub.values.entry("type".to_owned()).or_insert_with(|| setting.clone());
+        }
+        sub
+    }
     /// The words of a list value, split on white space as Flume splits component lists.
     pub fn words(&self, key: &str) -> Vec<&str> {
         self.text(key).map(|t| t.split_whitespace().collect()).unwrap_or_default()

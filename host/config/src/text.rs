@@ -44,6 +44,10 @@ impl SourceText {
     pub fn base_dir(&self) -> &Arc<Path> {
         &self.base_dir
     }
+    /// Where these bytes lie, for findings about them; what lies beyond the end of their first line is not marked.
+    pub fn origin(&self, range: Range<usize>) -> Origin {
+        Locator::new(self).origin(range)
+    }
     /// Says that these bytes are secret.
     pub fn hide(&mut self, range: Range<usize>) {
         self.secrets.push(range);

@@ -127,6 +127,10 @@ impl Walk<'_, '_> {
             let (span, dotted) = (key.span(), format!("{prefix}{}", key.get_ref()));
             let last = key.get_ref().rsplit('.').next().unwrap_or_default();
             match value.get_ref() {
+                // What a plugin gets is its own business: nothing there is a list of ours.
+                DeValue::Table(below) if is_config(&dotted) => {
+                    self.options(path, &format!("{dotted}."), below)
+                }
                 DeValue::Table(below) if LIST_KEYS.contains(&last) => {
                     let names =
                         rows(below).iter().map(|(k, _)| k.get_ref().as_ref()).collect::<Vec<_>>().join(" ");
@@ -138,7 +142,9 @@ impl Walk<'_, '_> {
                     self.options(path, &format!("{dotted}."), below);
                 }
                 scalar => {
-                    let is_own_type = key.get_ref() == "type" && is_type_key(prefix.trim_end_matches('.'));
+                    let is_own_type = key.get_ref() == "type"
+                        && is_type_key(prefix.trim_end_matches('.'))
+                        && !is_config(prefix);
                     if let Some(text) = self.text(value.span(), scalar).filter(|_| !is_own_type) {
                         self.entry(span, format!("{path}.{dotted}"), text, value.span());
                     }
@@ -239,6 +245,11 @@ impl Walk<'_, '_> {
         };
         self.diagnostics.push(finding.at(&self.locator.origin(span)));
     }
+}
+
+/// Whether the key is, or lies below, a plugin's `config`.
+fn is_config(dotted: &str) -> bool {
+    dotted.split('.').any(|part| part == "config")
 }
 
 fn is_type_key(dotted: &str) -> bool {

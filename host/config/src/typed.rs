@@ -9,6 +9,7 @@
 //! ```
 
 mod batches;
+mod dead_letters;
 mod groups;
 mod keys;
 mod nested;
@@ -27,6 +28,7 @@ pub(crate) fn check(mut agent: AgentConfig, catalog: &Catalog, diagnostics: &mut
         typed.report_unready(component);
     }
     typed.retain(&mut agent.channels, &mut agent.dropped, Typed::channel);
+    typed.dead_letters(&mut agent);
     typed.retain(&mut agent.sources, &mut agent.dropped, Typed::source);
     typed.retain(&mut agent.sinks, &mut agent.dropped, Typed::sink);
     typed.rebind(&mut agent);
@@ -75,7 +77,8 @@ impl Typed<'_> {
         let own = self.options(source, &["type", "channels", "interceptors", "interceptors.", "selector."]);
         let interceptors = self.interceptors(&source.settings);
         let selector = self.selector(source);
-        own && interceptors && selector
+        let decoders = self.decoders(source);
+        own && interceptors && selector && decoders
     }
 
     fn sink(&mut self, sink: &ComponentConfig) -> bool {
@@ -147,8 +150,10 @@ impl Typed<'_> {
     fn loose_ends(&mut self, agent: &mut AgentConfig) {
         let (sources, sinks, dropped) = (&agent.sources, &agent.sinks, &mut agent.dropped);
         agent.channels.retain(|channel| {
-            let is_bound =
-                sources.iter().chain(sinks).any(|c| c.bound_channels().any(|name| name == channel.name));
+            let is_bound = sources.iter().chain(sinks).any(|c| {
+                c.bound_channels().any(|name| name == channel.name)
+                    || c.dead_letter_channels().any(|letters| letters.channel == channel.name)
+            });
             if !is_bound && channel.resolution.is_ready() {
                 dropped.push(channel.settings.path().to_owned());
                 return false;

@@ -3,10 +3,12 @@
 //! For a source, and summed over an agent, at any moment at which nothing moves (see `flumen_channel::Gate`):
 //!
 //! ```text
-//! received + copies = delivered + dropped (by cause) + rejected + in channels
+//! received + copies + made = delivered + dropped (by cause) + rejected + in channels + in dead-letter files
 //! ```
 //!
 //! `copies` are the events a fan-out adds: routing one event to three channels makes two copies.
+//! `made` are the events that plugins add to those they were given.
+//! Dead letters that go to a channel of the agent are in that channel, and delivered from it, like all others.
 //! `rejected` are events whose sender was told that they were not accepted, or who still holds them.
 
 use std::collections::BTreeMap;
@@ -65,6 +67,10 @@ counters! {
         rejected,
         /// Copies that fan-out added.
         copies,
+        /// Events that interceptors made.
+        made,
+        /// Events that interceptors could not process and that were stored as dead letters, in channels and files.
+        dead_letters,
         /// `AppendReceivedCount`: single events from RPC clients.
         append_received,
         /// `AppendAcceptedCount`.
@@ -109,6 +115,8 @@ counters! {
         event_write_fail,
         /// `ChannelReadFail`: takes that failed.
         channel_read_fail,
+        /// Events that the sink could not process and that were stored as dead letters, in channels and files.
+        dead_letters,
     }
 }
 

@@ -11,10 +11,11 @@
 //!
 //! [`catalog`] lists all of them; the place to start when adding one.
 
-mod below;
+pub mod budget;
 pub mod catalog;
 pub mod channels;
 pub mod charset;
+pub mod dead_letter;
 pub mod deserializer;
 pub mod http_handler;
 pub mod interceptor;

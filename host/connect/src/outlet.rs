@@ -2,6 +2,14 @@
 //!
 //! Flume's `ChannelProcessor`, with two differences: several channels get a batch together or not at all, and
 //! a batch larger than a channel is split instead of refused for ever.
+//!
+//! ```text
+//! batch ─▶ routing: interceptors, selector ─▶ budget of the tenant ─▶ put_all: required legs, dead letters
+//!                                                                     optional: what fits, without waiting
+//! ```
+
+mod optional;
+mod routing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +17,11 @@ use std::time::{Duration, Instant};
 use flumen_channel::{Channel, Gate, Patience, PutError, put_all};
 use flumen_event::Batch;
 
-use crate::interceptor::{Drops, InterceptError, Interceptor};
+use crate::budget::{Budget, OverBudget};
+use crate::interceptor::{AnyInterceptor, InterceptError, Interceptor};
 use crate::ledger::{SourceCounters, add};
-use crate::selector::{Leg, Rows, Selector};
+use crate::selector::{AnySelector, Selector};
+use optional::OptionalLegs;
 
 /// A source that waits for room says so this often.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
@@ -34,9 +44,12 @@ pub enum RejectReason {
     /// A required channel refused it.
     #[error("{0}")]
     Channel(PutError),
-    /// An interceptor failed.
+    /// An interceptor failed, or a selector that is a plugin.
     #[error("{0}")]
     Interceptor(InterceptError),
+    /// The tenant's ceiling is reached.
+    #[error("{0}")]
+    Budget(OverBudget),
 }
 
 /// Handle on a source's way into its channels. Clones share everything.
@@ -44,13 +57,29 @@ pub enum RejectReason {
 pub struct Outlet(Arc<Inner>);
 
 struct Inner {
-    interceptors: Vec<Box<dyn Interceptor>>,
-    selector: Box<dyn Selector>,
-    channels: Vec<NamedChannel>,
-    gate: Arc<Gate>,
-    counters: Arc<SourceCounters>,
+    parts: OutletParts,
     /// No batch larger than the smallest channel can be stored in one piece.
     batch_max: usize,
+}
+
+/// What an outlet is made of.
+pub struct OutletParts {
+    /// In the order of the configuration.
+    pub interceptors: Vec<AnyInterceptor>,
+    /// Which events go to which of the channels.
+    pub selector: AnySelector,
+    /// The source's channels, in the agent's order, so that sources that share some reserve room in one order.
+    pub channels: Vec<NamedChannel>,
+    /// Where its interceptors may put dead letters: channels in the agent's order, then files.
+    pub dead_letters: Vec<Arc<dyn Channel>>,
+    /// Every channel of the agent, in its order; only needed where there are dead letters.
+    pub put_order: Vec<Arc<dyn Channel>>,
+    /// The agent's.
+    pub gate: Arc<Gate>,
+    /// The source's.
+    pub counters: Arc<SourceCounters>,
+    /// The tenant's, if it has one.
+    pub budget: Option<Arc<Budget>>,
 }
 
 /// A channel under its name in the configuration.
@@ -62,19 +91,8 @@ pub struct NamedChannel {
     pub channel: Arc<dyn Channel>,
 }
 
-/// A batch that interceptors and selector are done with.
-struct Routed {
-    drops: Drops,
-    /// Events with at least one required leg.
-    covered: usize,
-    /// Events with optional legs only.
-    only_optional: usize,
-    required: Vec<(Arc<dyn Channel>, Batch)>,
-    optional: Vec<(NamedChannel, Batch)>,
-}
-
 impl Outlet {
-    /// The way of one source. Sources that share channels list them in the same order (the agent's).
+    /// The way of one source that has no plugins.
     #[must_use]
     pub fn new(
         interceptors: Vec<Box<dyn Interceptor>>,
@@ -83,10 +101,29 @@ impl Outlet {
         gate: Arc<Gate>,
         counters: Arc<SourceCounters>,
     ) -> Self {
-        let required = channels.iter().enumerate().filter(|(at, _)| selector.requires(*at));
-        let capacities = required.map(|(_, c)| c.channel.limits().capacity);
-        let batch_max = capacities.min().unwrap_or(usize::MAX).max(1);
-        Self(Arc::new(Inner { interceptors, selector, channels, gate, counters, batch_max }))
+        Self::of(OutletParts {
+            interceptors: interceptors.into_iter().map(AnyInterceptor::from).collect(),
+            selector: selector.into(),
+            channels,
+            dead_letters: Vec::new(),
+            put_order: Vec::new(),
+            gate,
+            counters,
+            budget: None,
+        })
+    }
+    /// The way of one source.
+    #[must_use]
+    pub fn of(parts: OutletParts) -> Self {
+        let requires = |at: usize| match &parts.selector {
+            AnySelector::Native(selector) => selector.requires(at),
+            AnySelector::Waiting(_) => true,
+        };
+        let required = parts.channels.iter().enumerate().filter(|(at, _)| requires(*at));
+        let required = required.map(|(_, c)| c.channel.limits().capacity);
+        let letters = parts.dead_letters.iter().map(|channel| channel.limits().capacity);
+        let batch_max = required.chain(letters).min().unwrap_or(usize::MAX).max(1);
+        Self(Arc::new(Inner { parts, batch_max }))
     }
 
     /// Stores the batch: all of it in one transaction, if it is not larger than a channel.
@@ -97,12 +134,17 @@ impl Outlet {
     /// See [`Rejected`]: with a batch larger than a channel a part may have been accepted.
     pub async fn deliver(&self, batch: Batch) -> Result<(), Rejected> {
         let mut accepted = 0;
+        let mut wanted = self.0.batch_max;
         while accepted < batch.len() {
-            let part = batch.slice(accepted..batch.len().min(accepted + self.0.batch_max));
+            let part = batch.slice(accepted..batch.len().min(accepted.saturating_add(wanted)));
             let count = part.len();
-            let stored = self.store(part, Patience::KeepAlive, || accepted += count).await;
-            if let Err(reason) = stored {
-                return Err(self.reject(batch.len(), accepted, reason));
+            match self.store(part, Patience::KeepAlive, || accepted += count).await {
+                Ok(()) => {}
+                // Interceptors that make events can make a batch too large that was not.
+                Err(RejectReason::Channel(PutError::TooLarge { .. })) if count > 1 && self.0.may_grow() => {
+                    wanted = count / 2;
+                }
+                Err(reason) => return Err(self.reject(batch.len(), accepted, reason)),
             }
         }
         Ok(())
@@ -160,17 +202,23 @@ impl Outlet {
         }
     }
 
+    /// The most events that are stored in one piece: a larger batch goes in parts, each of which can be refused.
+    #[must_use]
+    pub fn events_max(&self) -> usize {
+        self.0.batch_max
+    }
+
     /// Counts events that were received and will never be stored, with the cause.
     pub fn give_up(&self, cause: &str, events: usize) {
-        let _movement = self.0.gate.movement();
-        add(&self.0.counters.received, events);
-        self.0.counters.dropped.add(cause, events);
+        let _movement = self.0.parts.gate.movement();
+        add(&self.0.parts.counters.received, events);
+        self.0.parts.counters.dropped.add(cause, events);
     }
     /// Counts events that the source itself refused, and told its sender so (a line that is too long).
     pub fn refuse(&self, events: usize) {
-        let _movement = self.0.gate.movement();
-        add(&self.0.counters.received, events);
-        add(&self.0.counters.rejected, events);
+        let _movement = self.0.parts.gate.movement();
+        add(&self.0.parts.counters.received, events);
+        add(&self.0.parts.counters.rejected, events);
     }
 
     fn reject(&self, total: usize, accepted: usize, reason: RejectReason) -> Rejected {
@@ -190,161 +238,58 @@ impl Outlet {
         // as many such sources as there are threads would keep all others from running.
         tokio::task::coop::consume_budget().await;
         let inner = &*self.0;
-        let routed = self.route(batch).map_err(|error| {
-            add(&inner.counters.generic_processing_fail, 1);
+        let counters = &inner.parts.counters;
+        let routed = inner.route(batch).await.map_err(|error| {
+            add(&counters.generic_processing_fail, 1);
             RejectReason::Interceptor(error)
         })?;
         let since = Instant::now();
-        let count_and_tell = || {
-            inner.count_stored(&routed);
-            settled();
-        };
-        let put = put_all(&routed.required, patience, &inner.gate, count_and_tell).await;
+        let put = inner.put(&routed, patience, settled).await;
         let waited_ms = usize::try_from(since.elapsed().as_millis()).unwrap_or(usize::MAX);
-        add(&inner.counters.back_pressure_ms, waited_ms);
+        add(&counters.back_pressure_ms, waited_ms);
         if let Err(refused) = put {
             if patience == Patience::KeepAlive {
-                add(&inner.counters.channel_write_fail, 1);
+                add(&counters.channel_write_fail, 1);
             }
-            return Err(RejectReason::Channel(refused.error));
+            return Err(refused);
         }
         if !routed.optional.is_empty() {
             OptionalLegs::new(inner, routed).store().await;
         }
         Ok(())
     }
-
-    fn route(&self, mut batch: Batch) -> Result<Routed, InterceptError> {
-        let mut drops = Drops::default();
-        for interceptor in &self.0.interceptors {
-            batch = interceptor.intercept(batch, &mut drops)?;
-            if batch.is_empty() {
-                break;
-            }
-        }
-        let legs = if batch.is_empty() { Vec::new() } else { self.0.selector.route(&batch) };
-        let required = covered(batch.len(), legs.iter().filter(|leg| leg.required));
-        let routable = covered(batch.len(), legs.iter());
-        drops.add("selector: no channel", batch.len() - routable);
-        let mut routed = Routed {
-            drops,
-            covered: required,
-            only_optional: routable - required,
-            required: vec![],
-            optional: vec![],
-        };
-        for leg in legs {
-            let channel = &self.0.channels[leg.channel];
-            let part = match leg.rows {
-                Rows::All => batch.clone(),
-                Rows::Some(rows) => batch.select(&rows),
-            };
-            if part.is_empty() {
-                continue;
-            }
-            if leg.required {
-                routed.required.push((channel.channel.clone(), part));
-            } else {
-                routed.optional.push((channel.clone(), part));
-            }
-        }
-        Ok(routed)
-    }
 }
 
 impl Inner {
-    /// Called in the movement in which the required channels get the events.
-    fn count_stored(&self, routed: &Routed) {
-        let legs: usize = routed.required.iter().map(|(_, part)| part.len()).sum();
-        let settled = routed.drops.total() + routed.covered;
-        add(&self.counters.received, settled);
-        add(&self.counters.accepted, settled);
-        add(&self.counters.copies, legs - routed.covered);
-        routed.drops.iter().for_each(|(cause, events)| self.counters.dropped.add(cause, events));
+    /// Whether a batch may have more events behind the interceptors than in front of them.
+    fn may_grow(&self) -> bool {
+        self.parts.interceptors.iter().any(|interceptor| matches!(interceptor, AnyInterceptor::Waiting(_)))
     }
-}
 
-/// The optional legs of a batch whose required legs are stored. Counted as dropped if abandoned.
-struct OptionalLegs<'a> {
-    inner: &'a Inner,
-    only_optional: usize,
-    legs: Vec<(NamedChannel, Batch)>,
-}
-
-impl<'a> OptionalLegs<'a> {
-    fn new(inner: &'a Inner, routed: Routed) -> Self {
-        Self { inner, only_optional: routed.only_optional, legs: routed.optional }
+    /// All required legs and dead letters, or none, as far as the tenant's budget goes.
+    async fn put(
+        &self,
+        routed: &routing::Routed,
+        patience: Patience,
+        settled: impl FnOnce(),
+    ) -> Result<(), RejectReason> {
+        let budget = self.parts.budget.as_deref();
+        let room = match budget {
+            None => None,
+            Some(budget) => {
+                let bytes = routed.required.iter().map(|(_, part)| part.body_bytes()).sum();
+                Some(budget.admit(bytes, patience).await.map_err(RejectReason::Budget)?)
+            }
+        };
+        let count_and_tell = || {
+            let received = self.count_stored(routed);
+            if let Some(budget) = budget {
+                budget.spend(received);
+            }
+            settled();
+        };
+        let put = put_all(&routed.required, patience, &self.parts.gate, count_and_tell).await;
+        drop(room);
+        put.map_err(|refused| RejectReason::Channel(refused.error))
     }
-    /// Each channel gets what fits of the front: at most its capacity, else half of that, a quarter, …
-    async fn store(mut self) {
-        let mut reserved = Vec::new();
-        for (channel, batch) in &self.legs {
-            reserved.push(reserve_from_front(&channel.channel, batch).await);
-        }
-        let legs = std::mem::take(&mut self.legs);
-        let _movement = self.inner.gate.movement();
-        self.count(legs.iter().map(|(_, part)| part.len()).sum());
-        for (reserved, (channel, batch)) in reserved.into_iter().zip(legs) {
-            let stored = reserved.map_or(0, |(reservation, count)| {
-                reservation.commit(batch.slice(0..count));
-                count
-            });
-            let cause = format!("optional channel {}: refused", channel.name);
-            self.inner.counters.dropped.add(&cause, batch.len() - stored);
-        }
-    }
-    fn count(&self, legs: usize) {
-        let counters = &self.inner.counters;
-        add(&counters.received, self.only_optional);
-        add(&counters.accepted, self.only_optional);
-        add(&counters.copies, legs - self.only_optional);
-    }
-}
-
-/// Room, without waiting, for events from the front, and for how many.
-async fn reserve_from_front(
-    channel: &Arc<dyn Channel>,
-    batch: &Batch,
-) -> Option<(Box<dyn flumen_channel::Reservation>, usize)> {
-    let mut wanted = batch.len().min(channel.limits().capacity);
-    while wanted > 0 {
-        let part = batch.slice(0..wanted);
-        if let Ok(mut reservation) = channel.reserve(&part, Patience::None).await {
-            let stored = reservation.persist(&part).await;
-            let failed = |error| tracing::debug!(%error, "an optional channel could not store events");
-            return stored.map_err(failed).ok().map(|()| (reservation, wanted));
-        }
-        wanted /= 2;
-    }
-    None
-}
-
-impl Drop for OptionalLegs<'_> {
-    fn drop(&mut self) {
-        if self.legs.is_empty() {
-            return;
-        }
-        // The source was stopped between the required and the optional channels.
-        let legs = std::mem::take(&mut self.legs);
-        let _movement = self.inner.gate.movement();
-        self.count(legs.iter().map(|(_, part)| part.len()).sum());
-        for (channel, part) in legs {
-            self.inner
-                .counters
-                .dropped
-                .add(&format!("optional channel {}: stopped", channel.name), part.len());
-        }
-    }
-}
-
-/// How many of the batch's events have at least one of the legs.
-fn covered<'a>(events: usize, legs: impl Iterator<Item = &'a Leg>) -> usize {
-    let mut has_leg = vec![false; events];
-    for leg in legs {
-        match &leg.rows {
-            Rows::All => return events,
-            Rows::Some(rows) => rows.iter().for_each(|&row| has_leg[row as usize] = true),
-        }
-    }
-    has_leg.iter().filter(|has| **has).count()
 }

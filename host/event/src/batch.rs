@@ -41,6 +41,15 @@ impl Batch {
         Self { headers, ..Self::from_arena(arena, spans) }
     }
 
+    /// The row of the headers' columns that belongs to the first event.
+    #[must_use]
+    pub fn first_row(&self) -> usize {
+        self.start
+    }
+    pub(crate) fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
     /// Number of events.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -217,7 +226,7 @@ impl Batch {
     }
 
     /// The batch as one that is no window on another: rows and indexes agree.
-    fn whole(&self) -> Batch {
+    pub(crate) fn whole(&self) -> Batch {
         if self.start == 0 && self.len == self.spans.len() {
             return self.clone();
         }

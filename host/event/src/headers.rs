@@ -1,6 +1,6 @@
 //! The header columns of a batch.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::column::Column;
@@ -72,6 +72,33 @@ impl Headers {
         if self.columns.iter().any(|(n, _)| names.contains(&**n)) {
             self.edit().retain(|(n, _)| !names.contains(&**n));
         }
+    }
+    /// Sets and removes columns; of two changes with one name the later counts. O(columns + changes).
+    pub(crate) fn set_all(&mut self, changes: Vec<(HeaderName, Option<Column>)>) {
+        if changes.len() < INDEX_FROM {
+            for (name, column) in changes {
+                match column {
+                    Some(column) => self.set(name, column),
+                    None => self.remove(&name),
+                }
+            }
+            return;
+        }
+        let latest: HashMap<HeaderName, usize> =
+            changes.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        let mut changes: Vec<Option<(HeaderName, Option<Column>)>> = changes.into_iter().map(Some).collect();
+        let columns = self.edit();
+        columns.retain_mut(|(name, column)| match latest.get(name).and_then(|&at| changes[at].take()) {
+            None => true,
+            Some((_, None)) => false,
+            Some((_, Some(new))) => {
+                *column = new;
+                true
+            }
+        });
+        let fresh = changes.into_iter().enumerate().filter_map(|(at, change)| Some((at, change?)));
+        let fresh = fresh.filter(|(at, (name, _))| latest.get(name) == Some(at));
+        columns.extend(fresh.filter_map(|(_, (name, column))| Some((name, column?))));
     }
     /// Adds a column whose name is known to be new.
     pub(crate) fn push(&mut self, name: HeaderName, column: Column) {

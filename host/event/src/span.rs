@@ -34,7 +34,9 @@ impl Span {
     pub fn end(self) -> usize {
         self.start as usize + self.len as usize
     }
-    pub(crate) fn is_absent(self) -> bool {
+    /// Whether it says that an event has no value; only inside header columns.
+    #[must_use]
+    pub fn is_absent(self) -> bool {
         self.start == u32::MAX
     }
 }

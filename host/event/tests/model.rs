@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use flumen_event::{Batch, BatchBuilder, ColumnBuilder, HeaderName, LimitExceeded, Limits, Span};
+use flumen_event::{
+    BadPlace, Batch, BatchBuilder, Column, ColumnBuilder, HeaderName, Inherit, Insertion, LimitExceeded,
+    Limits, Span,
+};
 use proptest::prelude::*;
 
 type Model = Vec<(BTreeMap<String, String>, Vec<u8>)>;
@@ -39,6 +42,10 @@ enum Edit {
     Remove(String),
     RemoveAll(Vec<String>),
     Bodies(u8),
+    Patch(String, Vec<(u32, Option<String>)>),
+    Columns(Vec<(String, Option<String>)>),
+    SomeBodies(Vec<u32>, Vec<u8>, Vec<(u32, u32)>),
+    Insert(Vec<bool>, Vec<u32>, bool, Model),
 }
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -52,6 +59,26 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         name().prop_map(Edit::Remove),
         prop::collection::vec(name(), 0..5).prop_map(Edit::RemoveAll),
         any::<u8>().prop_map(Edit::Bodies),
+        (name(), prop::collection::btree_map(0u32..60, prop::option::of("[pé]{0,3}"), 0..20))
+            .prop_map(|(n, p)| Edit::Patch(n, p.into_iter().collect())),
+        prop::collection::vec((name(), prop::option::of("[pq]{0,3}")), 0..20).prop_map(Edit::Columns),
+        (
+            prop::collection::btree_set(0u32..60, 0..30),
+            prop::collection::vec(any::<u8>(), 0..2000),
+            prop::collection::vec((0u32..2000, 0u32..30), 60)
+        )
+            .prop_map(|(rows, data, spans)| Edit::SomeBodies(
+                rows.into_iter().collect(),
+                data,
+                spans
+            )),
+        (
+            prop::collection::vec(any::<bool>(), 60),
+            prop::collection::vec(0u32..70, 5),
+            any::<bool>(),
+            events()
+        )
+            .prop_map(|(kept, after, inherit, new)| Edit::Insert(kept, after, inherit, new)),
     ];
     prop::collection::vec(edit, 0..12)
 }
@@ -82,6 +109,40 @@ fn apply_to_model(model: &mut Model, edit: &Edit) {
         }),
         Edit::RemoveAll(names) => model.iter_mut().for_each(|(h, _)| h.retain(|n, _| !names.contains(n))),
         Edit::Bodies(b) => model.iter_mut().for_each(|(_, body)| body.push(*b)),
+        Edit::Patch(n, patches) => {
+            for (row, value) in patches {
+                if let Some((headers, _)) = model.get_mut(*row as usize) {
+                    set(headers, n, value.as_ref());
+                }
+            }
+        }
+        Edit::Columns(changes) => {
+            for (n, value) in changes {
+                model.iter_mut().for_each(|(headers, _)| set(headers, n, value.as_ref()));
+            }
+        }
+        Edit::SomeBodies(rows, data, spans) => {
+            let (rows, spans) = some_bodies(model.len(), rows, (data, spans));
+            for (row, span) in rows.into_iter().zip(spans) {
+                model[row as usize].1 = data[span.range()].to_vec();
+            }
+        }
+        Edit::Insert(kept, after, inherit, new) => {
+            let (after, new) = insertion(after, new);
+            let old = std::mem::take(model);
+            let mut next = after.iter().zip(&new).peekable();
+            for (row, event) in old.iter().enumerate() {
+                if kept[row % kept.len()] {
+                    model.push(event.clone());
+                }
+                while let Some((_, (headers, body))) = next.next_if(|(after, _)| **after as usize == row) {
+                    let mut all = if *inherit { event.0.clone() } else { BTreeMap::new() };
+                    all.extend(headers.clone());
+                    model.push((all, body.clone()));
+                }
+            }
+            model.extend(next.map(|(_, event)| event.clone()));
+        }
     }
 }
 
@@ -114,7 +175,54 @@ fn apply_to_batch(batch: Batch, edit: &Edit) -> Batch {
             }
             batch.with_bodies(arena.into(), spans)
         }
+        Edit::Patch(n, patches) => {
+            let patches = patches.iter().filter(|(row, _)| (*row as usize) < batch.len());
+            let patches: Vec<_> = patches.map(|(row, value)| (*row, value.as_deref())).collect();
+            let column = batch.patched_column(n, &patches);
+            batch.with_columns(vec![(name(n), column)])
+        }
+        Edit::Columns(changes) => {
+            let column = |value: &String| Column::Constant(value.as_str().into());
+            batch.with_columns(changes.iter().map(|(n, v)| (name(n), v.as_ref().map(column))).collect())
+        }
+        Edit::SomeBodies(rows, data, spans) => {
+            let (rows, spans) = some_bodies(batch.len(), rows, (data, spans));
+            batch.with_bodies_at(&rows, data, &spans)
+        }
+        Edit::Insert(kept, after, inherit, new) => {
+            let (after, new) = insertion(after, new);
+            let rows: Vec<u32> = (0..batch.len() as u32).filter(|&r| kept[r as usize % kept.len()]).collect();
+            let kept = (rows.len() < batch.len()).then_some(&rows[..]);
+            let inherit = if *inherit { Inherit::Headers } else { Inherit::Nothing };
+            batch.with_inserted(kept, Insertion { events: &build(&new), after: &after, inherit })
+        }
     }
+}
+
+fn set(headers: &mut BTreeMap<String, String>, name: &str, value: Option<&String>) {
+    match value {
+        Some(value) => drop(headers.insert(name.to_owned(), value.clone())),
+        None => drop(headers.remove(name)),
+    }
+}
+
+/// The rows that the batch has, and as many places that lie inside the data.
+fn some_bodies(len: usize, rows: &[u32], (data, spans): (&[u8], &[(u32, u32)])) -> (Vec<u32>, Vec<Span>) {
+    let rows: Vec<u32> = rows.iter().copied().filter(|&row| (row as usize) < len).collect();
+    let place = |&(start, len): &(u32, u32)| {
+        let start = start as usize % (data.len() + 1);
+        Span::new(start..(start + len as usize).min(data.len()))
+    };
+    let spans = spans.iter().take(rows.len()).map(place).collect();
+    (rows, spans)
+}
+
+/// As many new events as there are places for them, in ascending places.
+fn insertion(after: &[u32], new: &Model) -> (Vec<u32>, Model) {
+    let count = after.len().min(new.len());
+    let mut after = after[..count].to_vec();
+    after.sort_unstable();
+    (after, new[..count].to_vec())
 }
 
 fn window(len: usize, a: usize, b: usize) -> (usize, usize) {
@@ -219,4 +327,25 @@ fn a_header_over_the_arena_is_not_copied() {
     let value = batch.event(0).header("value").expect("set");
     assert_eq!((value, value.as_ptr()), ("v", arena[2..].as_ptr()));
     assert_eq!(batch.event(1).header("value"), None, "bytes that are not UTF-8 are no header value");
+}
+
+#[test]
+fn a_text_cut_inside_a_character_is_no_column() {
+    let text = || "aéb".to_owned();
+    let spans = |places: &[(usize, usize)]| places.iter().map(|(a, b)| Span::new(*a..*b)).collect::<Vec<_>>();
+    assert!(Column::from_text(text(), spans(&[(0, 1), (1, 3)])).is_ok());
+    assert_eq!(Column::from_text(text(), spans(&[(0, 1), (1, 2)])).err(), Some(BadPlace { index: 1 }));
+    assert_eq!(Column::from_text(text(), spans(&[(3, 5)])).err(), Some(BadPlace { index: 0 }));
+    assert_eq!(Column::from_text_at(text(), vec![4], spans(&[(2, 3)]), 9).err(), Some(BadPlace { index: 0 }));
+}
+
+#[test]
+fn a_value_that_rows_share_is_stored_once() {
+    let value = "v".repeat(1000);
+    let name: HeaderName = "h".into();
+    let batch =
+        Batch::from_arena(Bytes::new(), vec![Span::new(0..0); 100]).with_constant(&name, value.as_str());
+    let column = batch.patched_column("h", &[(50, Some("other"))]).expect("has values");
+    let Column::Each { text, .. } = &column else { panic!("{column:?}") };
+    assert_eq!(text.len(), 1005);
 }

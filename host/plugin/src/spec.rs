@@ -84,6 +84,28 @@ pub struct Grants {
     pub env: Vec<(String, String)>,
     /// `grants.clock = wall`.
     pub wall_clock: bool,
+    /// `grants.secrets.NAME`: what the host puts into its requests; the guest never sees it.
+    pub secrets: Vec<HttpSecret>,
+}
+
+/// A header that the host sets in every request to one destination, in place of whatever the guest has set:
+/// `grants.secrets.token = api.example.org:443 authorization Bearer abc`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpSecret {
+    /// The name in the configuration, for messages.
+    pub name: String,
+    /// Where it goes; is among [`Grants::http`]. Sent over TLS only, or to a loopback address.
+    pub destination: HttpGrant,
+    /// The header's name in lower case.
+    pub header: String,
+    /// Its value. Never shown.
+    pub value: String,
+}
+
+impl std::fmt::Debug for HttpSecret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "HttpSecret({} for {}: {})", self.name, self.destination, self.header)
+    }
 }
 
 /// One destination: `api.example.org:443`, `*.example.org:443`, `127.0.0.1:8080`.
@@ -131,6 +153,19 @@ pub enum OnError {
     Drop,
     /// The plugin's component takes nothing any more until the plugin is reloaded or the agent restarted.
     Stop,
+}
+
+impl OnError {
+    /// As it is written in a configuration.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::DeadLetter(_) => "dead-letter",
+            Self::Drop => "drop",
+            Self::Stop => "stop",
+        }
+    }
 }
 
 /// Where dead letters go.

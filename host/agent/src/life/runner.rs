@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flumen_channel::{Channel, Take};
+use flumen_channel::{Channel, Patience, Take};
 use flumen_connect::ledger::add;
 use flumen_connect::processors::SinkProcessor;
 use flumen_connect::{ComponentError, Delivery, Sink};
@@ -166,10 +166,20 @@ impl GroupSink {
         Ok(Round::Delivered)
     }
 
+    /// Removes the events from the channel. Dead letters among them are stored in the same movement: they are in one
+    /// channel or the other, never in both and never in none.
     async fn settle(&self, take: Box<dyn Take>, delivery: &Delivery) -> Result<(), ComponentError> {
         let counters = &self.status.counters;
-        let delivered = take.len() - delivery.dropped.total();
+        let mut letters = Vec::new();
+        for (target, events) in delivery.dropped.dead_letters() {
+            let mut room = target.reserve(events, Patience::KeepAlive).await?;
+            room.persist(events).await?;
+            letters.push((room, events.clone()));
+        }
+        let moved: usize = letters.iter().map(|(_, events)| events.len()).sum();
+        let delivered = take.len() - delivery.dropped.total() - moved;
         take.commit(&mut || {
+            letters.drain(..).for_each(|(room, events)| room.commit(events));
             add(&counters.drain_success, delivered);
             delivery.dropped.iter().for_each(|(cause, events)| counters.dropped.add(cause, events));
         })

@@ -164,11 +164,33 @@ impl Typed<'_> {
             else {
                 continue;
             };
-            let type_at = sink.settings.origin(option);
-            let settings = sink.settings.below(&format!("{option}."));
-            good &= self.nested(&Nested { kind, type_text, settings: &settings, common: &[], type_at });
+            good &= self.under_key(kind, type_text, &sink.settings, option);
         }
         good
+    }
+
+    /// The deserializer or handler of a source that takes one.
+    pub(super) fn decoders(&mut self, source: &ComponentConfig) -> bool {
+        let Some(spec) = self.spec(source) else { return true };
+        let mut good = true;
+        for (option, kind) in
+            [("deserializer", ComponentKind::Deserializer), ("handler", ComponentKind::HttpHandler)]
+        {
+            let takes_one = spec.options.iter().any(|o| o.key == option);
+            if let Some(type_text) = source.settings.text(option).filter(|_| takes_one) {
+                good &= self.under_key(kind, type_text, &source.settings, option);
+            }
+        }
+        good
+    }
+
+    /// A type that is the value of a key, with its options below that key.
+    fn under_key(&mut self, kind: ComponentKind, type_text: &str, owner: &Settings, key: &str) -> bool {
+        let is_plugin = known::is_plugin(type_text);
+        // Only a plugin looks at its own type: it is the component's file.
+        let settings = if is_plugin { owner.below_type(key) } else { owner.below(&format!("{key}.")) };
+        let common: &[&str] = if is_plugin { &["type"] } else { &[] };
+        self.nested(&Nested { kind, type_text, settings: &settings, common, type_at: owner.origin(key) })
     }
 
     /// Whether a nested type can be built.

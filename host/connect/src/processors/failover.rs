@@ -14,8 +14,8 @@ use flumen_config::{ComponentKind, ComponentSpec, Diagnostic, Diagnostics, Optio
 use flumen_event::java_hash_order;
 
 use super::SinkProcessor;
-use crate::below::Below;
 use crate::catalog::ProcessorType;
+use flumen_config::options::Below;
 
 options! {
     /// Delivers through the sink of the highest priority that works. A sink that fails is left alone for 2 s,

@@ -6,9 +6,9 @@ use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings
 use flumen_event::{Batch, Column};
 
 use super::channels::{ChannelLists, Channels};
-use crate::below::Below;
 use crate::catalog::SelectorType;
 use crate::selector::{Leg, Rows, Selector};
+use flumen_config::options::Below;
 
 options! {
     /// Chooses channels by the value of a header. An event without the header, with a blank one, or with a

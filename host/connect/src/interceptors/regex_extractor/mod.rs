@@ -14,9 +14,9 @@ use flumen_regex::{Groups, JavaRegex};
 
 use self::serializers::Serializer;
 use super::pattern::{Pattern, TooComplex};
-use crate::below::Below;
 use crate::catalog::InterceptorType;
 use crate::interceptor::{Drops, InterceptError, Interceptor};
+use flumen_config::options::Below;
 
 pub(super) const SERIALIZERS: &[ComponentSpec] = serializers::SPECS;
 
