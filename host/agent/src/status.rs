@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use flumen_channel::{Channel, ChannelStatus, Gate, Stillness};
+use flumen_connect::budget::Budget;
+use flumen_connect::dead_letter::DeadLetterFile;
 use flumen_connect::ledger::{DropCounts, SinkCounters, SourceCounters, get};
 
 /// How a component is doing.
@@ -120,6 +122,10 @@ pub struct AgentStatus {
     pub channels: Vec<Arc<ChannelEntry>>,
     /// In the order of the configuration.
     pub sinks: Vec<Arc<SinkStatus>>,
+    /// Files that dead letters of its plugins go to.
+    pub dead_letters: Vec<Arc<DeadLetterFile>>,
+    /// What its tenant may bring in, if there is a ceiling.
+    pub budget: Option<Arc<Budget>>,
     /// Components that the configuration lists but that cannot run.
     pub removed: Vec<String>,
 }
@@ -131,6 +137,10 @@ pub struct Ledger {
     pub received: u64,
     /// Copies added by fan-out.
     pub copies: u64,
+    /// Events that plugins made.
+    pub made: u64,
+    /// Events in dead-letter files.
+    pub in_dead_letter_files: u64,
     /// Events that sinks delivered.
     pub delivered: u64,
     /// Events that senders were told were not accepted.
@@ -152,8 +162,12 @@ impl Ledger {
     /// Whether every event is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.received + self.copies
-            == self.delivered + self.dropped_total() + self.rejected + self.in_channels
+        self.received + self.copies + self.made
+            == self.delivered
+                + self.dropped_total()
+                + self.rejected
+                + self.in_channels
+                + self.in_dead_letter_files
     }
 }
 
@@ -167,6 +181,8 @@ impl AgentStatus {
             sources: Vec::new(),
             channels: Vec::new(),
             sinks: Vec::new(),
+            dead_letters: Vec::new(),
+            budget: None,
             removed: vec![format!("the whole agent: {why}")],
         }
     }
@@ -182,6 +198,7 @@ impl AgentStatus {
         for source in &self.sources {
             ledger.received += get(&source.counters.received);
             ledger.copies += get(&source.counters.copies);
+            ledger.made += get(&source.counters.made);
             ledger.rejected += get(&source.counters.rejected);
             ledger.note_drops(&source.unit.name, &source.counters.dropped);
         }
@@ -191,6 +208,7 @@ impl AgentStatus {
             ledger.note_drops(&channel.unit.name, &channel.dropped);
             ledger.channels.push(status);
         }
+        ledger.in_dead_letter_files = self.dead_letters.iter().map(|file| file.stored()).sum();
         for sink in &self.sinks {
             ledger.delivered += get(&sink.counters.drain_success);
             ledger.note_drops(&sink.unit.name, &sink.counters.dropped);

@@ -25,7 +25,7 @@ pub type BuildNamed<T> = fn(&Settings, &[String]) -> Result<T, Diagnostics>;
 pub struct Type<T> {
     /// What is known without building one.
     pub spec: ComponentSpec,
-    /// Makes one. Never touches the world.
+    /// Makes one. Never touches the world (a plugin is loaded later).
     pub build: Build<T>,
 }
 
@@ -103,7 +103,34 @@ pub fn catalog() -> Catalog {
     let specs = specs.chain(selectors::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(processors::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(serializers::TYPES.iter().map(|t| t.spec));
-    Catalog::new(specs.chain(sinks::NESTED.iter().copied()).chain(interceptors::NESTED.iter().copied()))
+    let specs = specs.chain(sinks::NESTED.iter().copied()).chain(interceptors::NESTED.iter().copied());
+    Catalog::new(specs.chain(plugins().into_iter().flat_map(PluginTypes::specs)))
+}
+
+impl PluginTypes {
+    fn specs(&self) -> [ComponentSpec; 7] {
+        [
+            self.source.spec,
+            self.sink.spec,
+            self.interceptor.spec,
+            self.serializer.spec,
+            self.deserializer.spec,
+            self.selector.spec,
+            self.http_handler.spec,
+        ]
+    }
+}
+
+/// The source type of that canonical name, plugins included.
+#[must_use]
+pub fn source(name: &str) -> Option<&'static SourceType> {
+    by_name(sources::TYPES, name).or_else(|| plugins().map(|all| &all.source).filter(|t| t.spec.name == name))
+}
+
+/// The sink type of that canonical name, plugins included.
+#[must_use]
+pub fn sink(name: &str) -> Option<&'static SinkType> {
+    by_name(sinks::TYPES, name).or_else(|| plugins().map(|all| &all.sink).filter(|t| t.spec.name == name))
 }
 
 /// The builder of a type, by its canonical name (see [`Catalog::find`]).

@@ -123,12 +123,7 @@ impl SinkPlugin {
     }
 
     /// What is still to be delivered of a batch that was answered.
-    fn accept(
-        &self,
-        batch: &Batch,
-        delivery: sink::Delivery,
-        drops: &mut Drops,
-    ) -> Result<Batch, CallError> {
+    fn accept(&self, batch: &Batch, delivery: sink::Delivery, drops: &mut Drops) -> Result<Batch, CallError> {
         let sink::Delivery { mut pending, rejected, reasons } = delivery;
         if !rejected.is_empty() {
             let first = CallError::Guest(GuestError::Invalid(reasons.first().cloned().unwrap_or_default()));

@@ -292,6 +292,9 @@ pub enum LoadError {
         /// What is wrong.
         message: String,
     },
+    /// Its key-value state cannot be used.
+    #[error("{0}")]
+    State(#[from] crate::imports::state::OpenError),
     /// Instantiation or `configure` failed in another way.
     #[error("cannot be configured: {0}")]
     Configure(CallError),

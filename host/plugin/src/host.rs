@@ -10,6 +10,9 @@ use crate::call::{Driver, Fair, Ticker};
 use crate::compile::{Bounds, Compiler};
 use crate::engine::Engines;
 use crate::error::LoadError;
+use crate::grants::Outside;
+use crate::grants::egress::Network;
+use crate::imports::StateHome;
 use crate::intercept::DeadLetters;
 use crate::plugin::{self, AnyPlugin};
 use crate::tenants::{self, Tenant, Tenants};
@@ -22,6 +25,10 @@ pub struct HostOptions {
     pub cache_dir: Option<PathBuf>,
     /// Where plugins' key-value state is kept.
     pub state_dir: PathBuf,
+    /// Whether that state is kept in memory only, for trying plugins out.
+    pub state_in_memory: bool,
+    /// What HTTP requests use of the machine.
+    pub network: Network,
     /// A program that is run as `PROGRAM plugin-compile …` to compile untrusted components within bounds.
     /// None: they are compiled in this process, where memory and CPU time cannot be bounded.
     pub compile_helper: Option<PathBuf>,
@@ -46,6 +53,8 @@ impl Default for HostOptions {
         Self {
             cache_dir: None,
             state_dir: PathBuf::from("plugin-state"),
+            state_in_memory: false,
+            network: Network::default(),
             compile_helper: None,
             compile_bounds: Bounds::default(),
             tenants: None,
@@ -66,12 +75,26 @@ pub struct Host {
     pub(crate) engines: Engines,
     pub(crate) driver: Driver,
     pub(crate) compiler: Compiler,
+    pub(crate) outside: Outside,
     plugins: Mutex<Vec<Weak<dyn AnyPlugin>>>,
     /// Dropped by [`Drop`], which may happen where waiting for its threads is not allowed.
     runtime: Option<Runtime>,
 }
 
 static HOST: OnceLock<Arc<Host>> = OnceLock::new();
+static OPTIONS: OnceLock<HostOptions> = OnceLock::new();
+
+/// Says how the process's host is to be started when the first plugin is made, if one is: a process without plugins
+/// has none of its threads. The first call counts.
+pub fn prepare(options: HostOptions) {
+    let _first_counts = OPTIONS.set(options);
+}
+
+/// The process's host, if a plugin was ever made.
+#[must_use]
+pub fn running() -> Option<&'static Arc<Host>> {
+    HOST.get()
+}
 
 /// Starts the process's host. Called once, before the first plugin is made.
 ///
@@ -86,14 +109,15 @@ pub fn start(options: HostOptions) -> Result<&'static Arc<Host>, LoadError> {
     Ok(host)
 }
 
-/// The process's host; started with the defaults if nobody has started it.
+/// The process's host; started as [`prepare`] said, else with the defaults, if nobody has started it.
 ///
 /// # Panics
 /// If no thread can be started.
 #[must_use]
 pub fn host() -> &'static Arc<Host> {
     HOST.get_or_init(|| {
-        Host::new(HostOptions::default()).expect("a process that runs can start a few threads")
+        let options = OPTIONS.get().cloned().unwrap_or_default();
+        Host::new(options).expect("a process that runs can start a few threads")
     })
 }
 
@@ -118,6 +142,12 @@ impl Host {
         let engines = Engines::new(options.compute_instances_max, options.io_instances_max, ticker.clone());
         let compiler = Compiler::new(&options);
         let driver = Driver { fair, ticker, runtime: runtime.handle().clone() };
+        let state = if options.state_in_memory {
+            StateHome::Memory
+        } else {
+            StateHome::Folder(options.state_dir.clone())
+        };
+        let outside = Outside::with_network(state, options.network.clone()).map_err(no_thread)?;
         let plugins = Mutex::default();
         let runtime = Some(runtime);
         let host = Arc::new(Self {
@@ -127,6 +157,7 @@ impl Host {
             engines,
             driver,
             compiler,
+            outside,
             plugins,
             runtime,
         });
@@ -158,6 +189,11 @@ impl Host {
     #[must_use]
     pub fn dead_letters(&self) -> &DeadLetters {
         &self.dead_letters
+    }
+    /// What plugins share of the world: their metrics, their state, their egress.
+    #[must_use]
+    pub fn outside(&self) -> &Outside {
+        &self.outside
     }
     /// The figures of all tenants that have, or had, a plugin.
     #[must_use]

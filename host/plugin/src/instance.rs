@@ -86,7 +86,7 @@ pub(crate) fn explain(
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return CallError::Busy(error.to_string());
     }
-    let stderr = store.data().services.stderr();
+    let stderr = store.data().granted.stderr();
     CallError::Trap { reason: error.root_cause().to_string(), trace: trace(&error), stderr: end_of(&stderr) }
 }
 

@@ -15,7 +15,7 @@
 //! | [`instance`] | one instance of it, owned by the call that uses it |
 //! | [`call`] | how a guest gets CPU time |
 //! | [`compile`] | from a file to machine code, bounded and cached |
-//! | [`store`], [`imports`] | what the host offers to a guest |
+//! | [`store`], [`imports`], [`grants`] | what the host offers to a guest |
 //! | [`intercept`], [`select`], [`serialize`], [`deserialize`], [`produce`], [`deliver`], [`handle`] | the kinds as components of an agent: what becomes of input that fails |
 //! | [`tenants`], [`account`] | who pays, and may pay how much |
 //! | [`world`] | one adapter for each kind and released version of the WIT package |
@@ -29,6 +29,7 @@ pub mod deserialize;
 mod destination;
 mod engine;
 pub mod error;
+pub mod grants;
 pub mod handle;
 pub mod host;
 pub mod imports;

@@ -4,45 +4,61 @@ use std::sync::Arc;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::account::Account;
 use crate::call::Control;
 use crate::call::SLICE_TICKS;
-use crate::imports::{self, Services};
+use crate::grants::{self, Granted};
+use crate::imports::{self, HasImports};
 use crate::limits::Limiter;
-use crate::spec::PluginSpec;
+use crate::spec::Limits;
 
 /// The host's side of one instance.
 pub struct PluginState {
-    /// WASI as granted.
-    pub wasi: WasiCtx,
+    /// What it was given of the host and the world.
+    pub granted: Granted,
     /// Handles that the guest holds.
     pub table: ResourceTable,
-    /// The host's own imports.
-    pub services: Services,
     pub(crate) limiter: Limiter,
     pub(crate) control: Arc<Control>,
 }
 
 impl WasiView for PluginState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView { ctx: &mut self.granted.wasi, table: &mut self.table }
     }
 }
+
+impl WasiHttpView for PluginState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let Granted { http, hooks, .. } = &mut self.granted;
+        WasiHttpCtxView { ctx: http, table: &mut self.table, hooks }
+    }
+}
+
+impl HasImports for PluginState {
+    fn imports(&mut self) -> imports::View<'_> {
+        imports::View { imports: &mut self.granted.imports, table: &mut self.table }
+    }
+}
+
+/// What a call may move from the guest to the host beside its answer's bytes: spans, rows, a log line.
+const TRANSFER_SLACK_BYTES: usize = 16 << 20;
 
 /// A store for one instance. Its guest yields every [`SLICE_TICKS`] and ends when the call's time is over.
 pub(crate) fn new_store(
     engine: &Engine,
-    spec: &PluginSpec,
-    memory_bytes_max: usize,
+    granted: Granted,
+    limits: &Limits,
     tenant: &Arc<Account>,
 ) -> Store<PluginState> {
-    let (services, wasi) = Services::new(spec);
-    let limiter = Limiter::new(tenant.clone(), memory_bytes_max);
+    let limiter = Limiter::new(tenant.clone(), limits.memory_bytes_max);
     let control = Arc::new(Control::new());
-    let state = PluginState { wasi, table: ResourceTable::new(), services, limiter, control };
+    let state = PluginState { granted, table: ResourceTable::new(), limiter, control };
     let mut store = Store::new(engine, state);
+    imports::bound_store(&mut store, limits.output_bytes_max.saturating_add(TRANSFER_SLACK_BYTES));
     store.limiter(|state| &mut state.limiter);
     store.set_epoch_deadline(SLICE_TICKS);
     store.epoch_deadline_callback(at_slice_end);
@@ -63,6 +79,6 @@ fn at_slice_end(store: StoreContextMut<'_, PluginState>) -> wasmtime::Result<Upd
 /// If two offers have one name.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<PluginState>> {
     let mut linker = Linker::new(engine);
-    imports::add_to_linker(&mut linker)?;
+    grants::add_to_linker(&mut linker)?;
     Ok(linker)
 }

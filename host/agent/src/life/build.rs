@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use flumen_channel::{Channel, Gate};
 use flumen_config::{AgentConfig, ComponentConfig, Diagnostics, Resolution, Settings};
-use flumen_connect::catalog::by_name;
+use flumen_connect::budget::Budget;
+use flumen_connect::catalog;
 use flumen_connect::ledger::{DropCounts, SinkCounters, SourceCounters};
-use flumen_connect::outlet::NamedChannel;
+use flumen_connect::outlet::{NamedChannel, OutletParts};
 use flumen_connect::processors::SinkProcessor;
-use flumen_connect::{Interceptor, Outlet, Selector};
-use flumen_connect::{channels, interceptors, processors, selectors, sinks, sources};
+use flumen_connect::{AnyInterceptor, AnySelector, Outlet};
+use flumen_connect::{channels, interceptors, processors, selectors};
 
-use super::BuildError;
+use super::dead_letters::DeadLetters;
 use super::runner::{Group, GroupSink};
 use super::supervisor::SourceUnit;
+use super::{BuildError, budgets};
 use crate::status::{AgentStatus, ChannelEntry, SinkStatus, SourceStatus, Unit};
 
 /// An agent's components, connected.
@@ -28,8 +30,12 @@ pub(super) fn build(config: &AgentConfig, diagnostics: &mut Diagnostics) -> Resu
     refuse_unknown_types(config)?;
     let gate = Arc::new(Gate::default());
     let channels = build_channels(config, &gate, diagnostics);
+    let dead_letters = DeadLetters::connect(config, &channels);
     let built_sinks = build_sinks(config, &channels, diagnostics);
-    let sources = build_sources(config, &gate, &channels, diagnostics);
+    let budget = budgets::of_agent(&config.name, &channels);
+    let ways =
+        Ways { gate: &gate, channels: &channels, dead_letters: &dead_letters, budget: budget.as_ref() };
+    let sources = build_sources(config, &ways, diagnostics);
     if sources.is_empty() && built_sinks.is_empty() {
         return Err(BuildError::Empty(config.name.clone()));
     }
@@ -40,6 +46,8 @@ pub(super) fn build(config: &AgentConfig, diagnostics: &mut Diagnostics) -> Resu
         sources: sources.iter().map(|s| s.status.clone()).collect(),
         channels,
         sinks: built_sinks.iter().map(|(_, sink)| sink.status.clone()).collect(),
+        dead_letters: dead_letters.files,
+        budget,
         removed: config.dropped.iter().cloned().chain(unbuilt).collect(),
     });
     let groups = build_groups(config, built_sinks, diagnostics);
@@ -126,7 +134,7 @@ fn build_sinks(
     let built = config.sinks.iter().filter_map(|component| {
         let kind = type_name(component);
         let channel = find_channel(channels, component.channel.as_deref()?)?;
-        let build = by_name(sinks::TYPES, kind)?.build;
+        let build = catalog::sink(kind)?.build;
         let mut sink = kept(build(&component.settings), &format!("Sink {}", component.name), diagnostics)?;
         let counters = Arc::new(SinkCounters::default());
         sink.attach(counters.clone());
@@ -138,19 +146,14 @@ fn build_sinks(
     built.collect()
 }
 
-fn build_sources(
-    config: &AgentConfig,
-    gate: &Arc<Gate>,
-    channels: &[Arc<ChannelEntry>],
-    diagnostics: &mut Diagnostics,
-) -> Vec<SourceUnit> {
+fn build_sources(config: &AgentConfig, ways: &Ways<'_>, diagnostics: &mut Diagnostics) -> Vec<SourceUnit> {
     let built = config.sources.iter().filter_map(|component| {
         let kind = type_name(component);
-        let found = by_name(sources::TYPES, kind)?;
+        let found = catalog::source(kind)?;
         let path = format!("Source {}", component.name);
         let source = kept((found.build)(&component.settings), &path, diagnostics)?;
         let counters = Arc::new(SourceCounters::default());
-        let outlet = kept(build_outlet(component, gate, channels, &counters), &path, diagnostics)?;
+        let outlet = kept(build_outlet(component, ways, &counters), &path, diagnostics)?;
         let status = Arc::new(SourceStatus { unit: Unit::new(&component.name, kind), counters });
         let rebuild = found.build;
         let settings = component.settings.clone();
@@ -159,42 +162,66 @@ fn build_sources(
     built.collect()
 }
 
+/// What the outlets of an agent's sources share.
+struct Ways<'a> {
+    gate: &'a Arc<Gate>,
+    channels: &'a [Arc<ChannelEntry>],
+    dead_letters: &'a DeadLetters,
+    budget: Option<&'a Arc<Budget>>,
+}
+
 /// Channels in the agent's order, whatever the source's list says: sources that share channels then reserve
 /// room in the same order and cannot wait for each other in a circle.
 fn build_outlet(
     component: &ComponentConfig,
-    gate: &Arc<Gate>,
-    channels: &[Arc<ChannelEntry>],
+    ways: &Ways<'_>,
     counters: &Arc<SourceCounters>,
 ) -> Result<Outlet, Diagnostics> {
-    let bound: Vec<NamedChannel> = channels
+    let bound: Vec<NamedChannel> = ways
+        .channels
         .iter()
         .filter(|c| component.channels.contains(&c.unit.name))
         .map(|c| NamedChannel { name: c.unit.name.as_str().into(), channel: c.channel.clone() })
         .collect();
     let names: Vec<String> = bound.iter().map(|c| c.name.to_string()).collect();
-    let interceptors = build_interceptors(&component.settings)?;
-    let selector = build_selector(&component.settings, &names)?;
-    Ok(Outlet::new(interceptors, selector, bound, gate.clone(), counters.clone()))
+    Ok(Outlet::of(OutletParts {
+        interceptors: build_interceptors(&component.settings)?,
+        selector: build_selector(&component.settings, &names)?,
+        channels: bound,
+        dead_letters: ways.dead_letters.of(component),
+        put_order: ways.channels.iter().map(|entry| entry.channel.clone()).collect(),
+        gate: ways.gate.clone(),
+        counters: counters.clone(),
+        budget: ways.budget.cloned(),
+    }))
 }
 
-fn build_interceptors(settings: &Settings) -> Result<Vec<Box<dyn Interceptor>>, Diagnostics> {
+fn build_interceptors(settings: &Settings) -> Result<Vec<AnyInterceptor>, Diagnostics> {
     let mut built = Vec::new();
     for name in settings.words("interceptors") {
         let own = settings.below(&format!("interceptors.{name}."));
-        let found =
-            own.text("type").and_then(|text| interceptors::TYPES.iter().find(|t| names_match(&t.spec, text)));
-        let found = found.ok_or_else(|| unknown_nested("interceptor", &own))?;
-        built.push((found.build)(&own)?);
+        built.push(build_interceptor(&own)?);
     }
     Ok(built)
 }
 
-fn build_selector(settings: &Settings, channels: &[String]) -> Result<Box<dyn Selector>, Diagnostics> {
+fn build_interceptor(own: &Settings) -> Result<AnyInterceptor, Diagnostics> {
+    let text = own.text("type").unwrap_or_default();
+    if let Some(plugins) = catalog::plugins().filter(|_| flumen_config::known::is_plugin(text)) {
+        return (plugins.interceptor.build)(own).map(AnyInterceptor::Waiting);
+    }
+    let found = interceptors::TYPES.iter().find(|t| names_match(&t.spec, text));
+    (found.ok_or_else(|| unknown_nested("interceptor", own))?.build)(own).map(AnyInterceptor::Native)
+}
+
+fn build_selector(settings: &Settings, channels: &[String]) -> Result<AnySelector, Diagnostics> {
     let own = settings.below("selector.");
     let text = own.text("type").unwrap_or("replicating");
+    if let Some(plugins) = catalog::plugins().filter(|_| flumen_config::known::is_plugin(text)) {
+        return (plugins.selector.build)(&own, channels).map(AnySelector::Waiting);
+    }
     let found = selectors::TYPES.iter().find(|t| names_match(&t.spec, text));
-    (found.ok_or_else(|| unknown_nested("selector", &own))?.build)(&own, channels)
+    (found.ok_or_else(|| unknown_nested("selector", &own))?.build)(&own, channels).map(AnySelector::Native)
 }
 
 fn names_match(spec: &flumen_config::ComponentSpec, text: &str) -> bool {

@@ -4,7 +4,9 @@
 //! Stop: sources first; then the sinks drain the channels that would be lost with the process, for a bounded
 //! time; then the sinks. What could not be drained is counted and said.
 
+mod budgets;
 mod build;
+mod dead_letters;
 mod runner;
 mod supervisor;
 #[cfg(test)]
@@ -105,6 +107,7 @@ impl Agent {
             channel.unit.set(State::Running);
             tracing::info!("Component type: CHANNEL, name: {} started", channel.unit.name);
         }
+        load_plugins(&config.name);
         let runners = parts.groups.into_iter().map(|group| runner::spawn(group, signals.clone())).collect();
         let sources =
             parts.sources.into_iter().map(|unit| supervisor::spawn(unit, &signals.sources)).collect();
@@ -180,6 +183,19 @@ impl Agent {
         for ((component, cause), events) in &ledger.dropped {
             tracing::info!("dropped at {component}: {events} events: {cause}");
         }
+    }
+}
+
+/// Plugins are ready before their first event as far as possible; whoever comes first loads them all the same.
+fn load_plugins(agent: &str) {
+    let Some(host) = flumen_plugin::host::running() else { return };
+    for plugin in host.plugins().into_iter().filter(|plugin| plugin.spec().agent == agent) {
+        tokio::spawn(async move {
+            let path = plugin.spec().path.clone();
+            if let Err(error) = plugin.load().await {
+                tracing::error!(plugin = path, %error, "the plugin cannot be loaded; it is tried again when it is called");
+            }
+        });
     }
 }
 

@@ -181,6 +181,7 @@ impl GroupSink {
         take.commit(&mut || {
             letters.drain(..).for_each(|(room, events)| room.commit(events));
             add(&counters.drain_success, delivered);
+            add(&counters.dead_letters, moved);
             delivery.dropped.iter().for_each(|(cause, events)| counters.dropped.add(cause, events));
         })
         .await?;

@@ -113,12 +113,22 @@ impl Typed<'_> {
 
     /// Whether the selector of a source can be built and names only channels of the source.
     pub(super) fn selector(&mut self, source: &ComponentConfig) -> bool {
-        let settings = source.settings.below("selector.");
+        let mut settings = source.settings.below("selector.");
         if settings.iter().next().is_none() {
             return true;
         }
-        let type_text = settings.text("type").unwrap_or("replicating");
-        let good = self.nested(&Nested::new(ComponentKind::Selector, type_text, &settings, &["type"]));
+        let type_text = settings.text("type").unwrap_or("replicating").to_owned();
+        if known::is_plugin(&type_text) {
+            // What it is configured with besides its own options.
+            let channels = crate::settings::Setting {
+                value: source.channels.join(" "),
+                origin: source.settings.origin("channels"),
+            };
+            settings.insert("channels", channels);
+            let nested = Nested::new(ComponentKind::Selector, &type_text, &settings, &["type", "channels"]);
+            return self.nested(&nested);
+        }
+        let good = self.nested(&Nested::new(ComponentKind::Selector, &type_text, &settings, &["type"]));
         let mut known_channels = true;
         for (key, setting) in settings.iter() {
             let names_channels = key == "default"

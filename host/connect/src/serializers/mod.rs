@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use flumen_config::{Catalog, ComponentKind, Diagnostic, Diagnostics, Settings};
 
-use crate::catalog::{SerializerType, by_name};
+use crate::catalog::{SerializerType, by_name, plugins};
 use crate::serializer::SerializerFactory;
 
 /// All serializers.
@@ -26,6 +26,9 @@ pub(crate) const DEFAULT: &str = "TEXT";
 /// If there is no such serializer, or its settings are wrong.
 pub fn build_serializer(settings: &Settings, key: &str) -> Result<Arc<dyn SerializerFactory>, Diagnostics> {
     let text = settings.text(key).unwrap_or(DEFAULT);
+    if let Some(plugins) = plugins().filter(|_| flumen_config::known::is_plugin(text)) {
+        return (plugins.serializer.build)(&settings.below_type(key)).map(Arc::from);
+    }
     let catalog = Catalog::new(TYPES.iter().map(|t| t.spec));
     let found = catalog
         .find(ComponentKind::Serializer, text)

@@ -141,7 +141,7 @@ impl<W: World> Plugin<W> {
         let kind = EngineKind::of(&self.spec, self.limits.fuel_per_event.is_some());
         // Before it is read: what is written later is another file for the watcher.
         *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = Stamp::of(&self.spec.component);
-        let (host, spec) = (self.host.clone(), self.spec.clone());
+        let (host, spec, limits) = (self.host.clone(), self.spec.clone(), self.limits);
         let version = self
             .host
             .aside(move || {
@@ -156,7 +156,16 @@ impl<W: World> Plugin<W> {
                 };
                 let pre = room.linker.instantiate_pre(&component).map_err(imports)?;
                 let indices = W::indices(&pre).map_err(imports)?;
-                Ok(Version { number, digest: source.digest.to_string(), interface, room, pre, indices })
+                let reach = host.outside.reach(&spec, &limits, &host.tenant(&spec.agent))?;
+                Ok(Version {
+                    number,
+                    digest: source.digest.to_string(),
+                    interface,
+                    room,
+                    pre,
+                    indices,
+                    reach,
+                })
             })
             .await?;
         let version = Arc::new(version);
@@ -182,7 +191,8 @@ impl<W: World> Plugin<W> {
     /// A new instance, configured.
     pub(super) async fn make(self: &Arc<Self>, version: &Arc<Version<W>>) -> Result<Live<W>, CallError> {
         let engine = &version.room.engine;
-        let mut store = store::new_store(engine, &self.spec, self.limits.memory_bytes_max, &self.tenant);
+        let granted = version.reach.granted().map_err(|error| CallError::Busy(error.to_string()))?;
+        let mut store = store::new_store(engine, granted, &self.limits, &self.tenant);
         let unhurried = Limits {
             batch_time_max: CONFIGURE_TIME_MAX,
             fuel_per_event: self.limits.fuel_per_event.map(|_| u64::MAX),

@@ -28,6 +28,7 @@ use crate::breaker::{Breaker, Complaints};
 use crate::compile::Stamp;
 use crate::engine::Room;
 use crate::error::{CallError, Failure, GuestError, LoadError};
+use crate::grants::Reach;
 use crate::host::Host;
 use crate::instance::{self, Live};
 use crate::spec::{Kind, Limits, OnError, PluginSpec};
@@ -120,6 +121,7 @@ struct Version<W: World> {
     room: Arc<Room>,
     pre: InstancePre<PluginState>,
     indices: W::Indices,
+    reach: Arc<Reach>,
 }
 
 /// A plugin of any kind, for those who look after all of them.

@@ -159,7 +159,8 @@ mod tests {
     fn a_half_written_successor_is_not_read() {
         let (folder, file) = in_a_folder();
         file.store(b"old").expect("stored");
-        fs::write(folder.path().join("checkpoints/a1.sources.r1.new"), b"flumen checkpoint").expect("written");
+        fs::write(folder.path().join("checkpoints/a1.sources.r1.new"), b"flumen checkpoint")
+            .expect("written");
         assert_eq!(file.load().expect("readable").as_deref(), Some(&b"old"[..]));
         file.store(b"new").expect("stored over it");
         assert_eq!(file.load().expect("readable").as_deref(), Some(&b"new"[..]));

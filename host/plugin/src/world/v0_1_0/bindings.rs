@@ -22,6 +22,11 @@ wasmtime::component::bindgen!({
     ",
     world: "flumen:host/all",
     ownership: Borrowing { duplicate_if_necessary: true },
-    imports: { default: trappable },
+    imports: {
+        // These wait for a plugin that writes faster than the disk is shared.
+        "flumen:plugin/state.set": async | trappable,
+        "flumen:plugin/state.delete": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
 });

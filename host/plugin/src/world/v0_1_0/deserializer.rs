@@ -82,8 +82,13 @@ impl World for Deserializer {
         Box::pin(async move {
             let allowed = Allowed { bounds: Bounds::new(0).with_events_max(0), least: 0, most: 0 };
             take(store, bindings, Step::Open(String::new(), 0), allowed).await?;
-            take(store, bindings, Step::Finish, Allowed { bounds: allowed.bounds.with_events_max(1), ..allowed })
-                .await?;
+            take(
+                store,
+                bindings,
+                Step::Finish,
+                Allowed { bounds: allowed.bounds.with_events_max(1), ..allowed },
+            )
+            .await?;
             Ok(())
         })
     }

@@ -107,10 +107,7 @@ async fn poll(live: &mut Live<Source>, bounds: Bounds, wait_ms: u32) -> Result<P
 }
 
 /// Tells the source what became of things.
-pub fn tell(
-    mut live: Live<Source>,
-    tell: Tell,
-) -> BoxFuture<'static, (Live<Source>, Result<(), Failure>)> {
+pub fn tell(mut live: Live<Source>, tell: Tell) -> BoxFuture<'static, (Live<Source>, Result<(), Failure>)> {
     Box::pin(async move {
         let (guest, store) = (&live.bindings, &mut live.store);
         let told = match tell {
