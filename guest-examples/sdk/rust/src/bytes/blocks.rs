@@ -1,139 +1,136 @@
-//! Cutting bytes into blocks of fixed sizes: 64 as long as there are, then at most one each of 32, 16, 8, 4, 2, 1.
+//! Going through bytes in blocks of 64, which is one turn of a loop, and then what is left without a loop: one block of
+//! 32, one of 16, and a last one of 16 that overlaps what was done already.
 
-/// Sixteen counters, one for each lane of a SIMD register.
-pub(super) type Lanes = [u8; 16];
+use super::vector::Vector;
 
-/// What is done with a block.
-pub(super) trait Kernel {
-    /// `N` is a power of two up to 64. `lanes[i % 16]` may rise by one for each byte `i`.
-    fn block<const N: usize>(&self, block: &[u8; N], lanes: &mut Lanes);
-}
-/// What is done to a block.
-pub(super) trait KernelMut {
-    /// As [`Kernel::block`].
-    fn block<const N: usize>(&self, block: &mut [u8; N], lanes: &mut Lanes);
-}
-
-/// 64-byte blocks until a lane may be full: each adds four to a lane at most, and the rest once more as much.
-const BLOCKS_MAX: usize = 60;
-
-/// Runs the kernel over all bytes; the sum of the lanes.
-#[inline]
-pub(super) fn sum(bytes: &[u8], kernel: &impl Kernel) -> usize {
-    let mut total = 0;
-    for piece in bytes.chunks(64 * BLOCKS_MAX) {
-        let mut lanes = [0; 16];
-        let (blocks, rest) = piece.as_chunks::<64>();
-        for block in blocks {
-            kernel.block(block, &mut lanes);
-        }
-        let rest = step::<32, _>(rest, kernel, &mut lanes);
-        let rest = step::<16, _>(rest, kernel, &mut lanes);
-        let rest = step::<8, _>(rest, kernel, &mut lanes);
-        let rest = step::<4, _>(rest, kernel, &mut lanes);
-        let rest = step::<2, _>(rest, kernel, &mut lanes);
-        step::<1, _>(rest, kernel, &mut lanes);
-        total += add_up(lanes);
-    }
-    total
-}
-
+/// A block, in vectors.
 #[inline(always)]
-fn step<'a, const N: usize, K: Kernel>(bytes: &'a [u8], kernel: &K, lanes: &mut Lanes) -> &'a [u8] {
-    let Some((block, rest)) = bytes.split_first_chunk::<N>() else { return bytes };
-    kernel.block(block, lanes);
-    rest
+fn vectors(block: &[u8; 64]) -> [Vector; 4] {
+    let (parts, _) = block.as_chunks::<16>();
+    [0, 1, 2, 3].map(|i| Vector::load(&parts[i]))
 }
 
-/// As [`sum`], with bytes that change.
-#[inline]
-pub(super) fn sum_mut(bytes: &mut [u8], kernel: &impl KernelMut) -> usize {
-    let mut total = 0;
-    for piece in bytes.chunks_mut(64 * BLOCKS_MAX) {
-        let mut lanes = [0; 16];
-        let (blocks, rest) = piece.as_chunks_mut::<64>();
-        for block in blocks {
-            kernel.block(block, &mut lanes);
-        }
-        let rest = step_mut::<32, _>(rest, kernel, &mut lanes);
-        let rest = step_mut::<16, _>(rest, kernel, &mut lanes);
-        let rest = step_mut::<8, _>(rest, kernel, &mut lanes);
-        let rest = step_mut::<4, _>(rest, kernel, &mut lanes);
-        let rest = step_mut::<2, _>(rest, kernel, &mut lanes);
-        step_mut::<1, _>(rest, kernel, &mut lanes);
-        total += add_up(lanes);
-    }
-    total
-}
-
+/// The mask bits of four vectors, the first lowest.
 #[inline(always)]
-fn step_mut<'a, const N: usize, K: KernelMut>(
-    bytes: &'a mut [u8],
-    kernel: &K,
-    lanes: &mut Lanes,
-) -> &'a mut [u8] {
-    if bytes.len() < N {
-        return bytes;
-    }
-    let (block, rest) = bytes.split_at_mut(N);
-    if let Some(block) = block.first_chunk_mut::<N>() {
-        kernel.block(block, lanes);
-    }
-    rest
+fn bits(hits: [Vector; 4]) -> u64 {
+    let [a, b, c, d] = hits.map(|hit| u64::from(hit.bits()));
+    a | b << 16 | c << 32 | d << 48
 }
 
-fn add_up(lanes: Lanes) -> usize {
-    let [even, odd] = [0, 8].map(|shift| {
-        // Bytes to 16-bit numbers, then one multiplication adds four of those.
-        const LOW: u128 = 0x00ff_00ff_00ff_00ff_00ff_00ff_00ff_00ff;
-        (u128::from_le_bytes(lanes) >> shift) & LOW
-    });
-    let pairs = even + odd;
-    let (low, high) = (pairs as u64, (pairs >> 64) as u64);
-    const ONES: u64 = 0x0001_0001_0001_0001;
-    ((low.wrapping_mul(ONES) >> 48) + (high.wrapping_mul(ONES) >> 48)) as usize
-}
-
-/// Finds a place: looks at blocks for a hint, and closer where there is one.
-pub(super) trait Search {
-    /// Whether something may begin in the `N` places from `at` on.
-    fn hint<const N: usize>(&self, at: usize) -> bool;
-    /// The first place where something begins, among these.
-    fn look(&self, from: usize, to: usize) -> Option<usize>;
-}
-
-/// The first of `places` where something begins. The last block overlaps the one before: its places were looked
-/// at, and nothing began there.
-#[inline]
-pub(super) fn search(places: usize, search: &impl Search) -> Option<usize> {
+/// Two texts of the same length, in step: `hits` gives a mask of the places that may be right, and `is` looks closer.
+/// The first place that is.
+#[inline(always)]
+pub(super) fn search(
+    first: &[u8],
+    second: &[u8],
+    hits: impl Fn(Vector, Vector) -> Vector,
+    is: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let places = first.len().min(second.len());
+    let (first, second) = (&first[..places], &second[..places]);
+    let ((blocks, rest), (others, other_rest)) = (first.as_chunks::<64>(), second.as_chunks::<64>());
     let mut at = 0;
-    while at + 64 <= places {
-        if let found @ Some(_) = block::<64>(search, at) {
+    for (block, other) in blocks.iter().zip(others) {
+        let (block, other) = (vectors(block), vectors(other));
+        let hit = [0, 1, 2, 3].map(|i| hits(block[i], other[i]));
+        if hit[0].or(hit[1]).or(hit[2].or(hit[3])).any()
+            && let found @ Some(_) = among(bits(hit), at, &is)
+        {
             return found;
         }
         at += 64;
     }
-    match places {
-        _ if at == places => None,
-        64.. => block::<64>(search, places - 64),
-        32.. => block::<32>(search, 0).or_else(|| block::<32>(search, places - 32)),
-        16.. => block::<16>(search, 0).or_else(|| block::<16>(search, places - 16)),
-        8.. => block::<8>(search, 0).or_else(|| block::<8>(search, places - 8)),
-        _ => search.look(0, places),
+    if places < 16 {
+        return (0..places).find(|place| is(*place));
     }
+    let one = |from: usize| {
+        let pair = (first[from..].first_chunk::<16>(), second[from..].first_chunk::<16>());
+        let (Some(first), Some(second)) = pair else { return None };
+        let hit = hits(Vector::load(first), Vector::load(second));
+        if hit.any() { among(hit.bits().into(), from, &is) } else { None }
+    };
+    debug_assert_eq!(rest.len(), other_rest.len());
+    if rest.len() >= 32 {
+        if let found @ Some(_) = one(at).or_else(|| one(at + 16)) {
+            return found;
+        }
+        at += 32;
+    }
+    if places - at >= 16 {
+        if let found @ Some(_) = one(at) {
+            return found;
+        }
+        at += 16;
+    }
+    // Its places before `at` were looked at, and none was right.
+    if at < places { one(places - 16) } else { None }
 }
 
-#[inline(always)]
-fn block<const N: usize>(search: &impl Search, at: usize) -> Option<usize> {
-    if search.hint::<N>(at) { search.look(at, at + N) } else { None }
+#[inline]
+fn among(mut bits: u64, from: usize, is: impl Fn(usize) -> bool) -> Option<usize> {
+    while bits != 0 {
+        let place = from + bits.trailing_zeros() as usize;
+        if is(place) {
+            return Some(place);
+        }
+        bits &= bits - 1;
+    }
+    None
 }
 
-/// Whether `test` holds for an index below `N`; N a multiple of 16, or 8.
+/// How many bytes belong, by a vector's mask and by a single byte.
 #[inline(always)]
-pub(super) fn any<const N: usize>(test: impl Fn(usize) -> bool) -> bool {
-    let mut lanes = [0_u8; 16];
-    for i in 0..N {
-        lanes[i % 16] |= u8::from(test(i));
+pub(super) fn count(bytes: &[u8], hits: impl Fn(Vector) -> Vector, is: impl Fn(u8) -> bool) -> usize {
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let mut total = 0;
+    for block in blocks {
+        total += bits(vectors(block).map(&hits)).count_ones() as usize;
     }
-    u128::from_ne_bytes(lanes) != 0
+    if bytes.len() < 16 {
+        return rest.iter().filter(|byte| is(**byte)).count();
+    }
+    let one = |block: &[u8; 16]| hits(Vector::load(block)).bits();
+    let mut rest = rest;
+    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+        total += one(block).count_ones() as usize;
+        rest = behind;
+    }
+    // Only the last bytes of the overlapping block are new.
+    let last = bytes.last_chunk::<16>().filter(|_| !rest.is_empty());
+    total + last.map_or(0, |block| (one(block) >> (16 - rest.len())).count_ones() as usize)
+}
+
+/// Replaces the bytes that belong; how many there were.
+#[inline(always)]
+pub(super) fn replace(
+    bytes: &mut [u8],
+    with: u8,
+    hits: impl Fn(Vector) -> Vector,
+    is: impl Fn(u8) -> bool,
+) -> usize {
+    let replacement = Vector::all(with);
+    let one = |block: &mut [u8; 16]| {
+        let old = Vector::load(block);
+        let hit = hits(old);
+        replacement.or_else(old, hit).store(block);
+        hit.bits()
+    };
+    if bytes.len() < 16 {
+        return bytes.iter_mut().filter(|byte| is(**byte)).map(|byte| *byte = with).count();
+    }
+    let mut total = 0;
+    let (blocks, rest) = bytes.as_chunks_mut::<64>();
+    for block in blocks {
+        let (parts, _) = block.as_chunks_mut::<16>();
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| u64::from(one(&mut parts[i])));
+        total += (a | b << 16 | c << 32 | d << 48).count_ones() as usize;
+    }
+    let (parts, _) = rest.as_chunks_mut::<16>();
+    for block in parts {
+        total += one(block).count_ones() as usize;
+    }
+    // The overlapping block replaces again what was replaced, by the same byte; only its last bytes are counted.
+    let new = bytes.len() % 16;
+    let last = bytes.last_chunk_mut::<16>().filter(|_| new > 0);
+    total + last.map_or(0, |block| (one(block) >> (16 - new)).count_ones() as usize)
 }

@@ -2,24 +2,32 @@
 
 use std::ops::RangeInclusive;
 
-use super::blocks::{Kernel, KernelMut, Lanes, Search, any, search, sum, sum_mut};
+use super::blocks;
+use super::vector::Vector;
 
-/// A set of bytes: up to four ranges are compared at once, more are looked up in a table.
+/// A set of bytes: one or two ranges are compared, more are looked up.
+///
+/// ```text
+/// byte 0x4e ──▶ low nibble e  ──▶ row: eight bits, one for each high nibble   (one table below 0x80, one above)
+///           ──▶ high nibble 4 ──▶ bit 0001_0000                               row & bit: whether it belongs
+/// ```
 #[derive(Clone, Debug)]
 pub struct Class {
-    /// Start and width; those not used repeat the first.
-    ranges: [(u8, u8); 4],
     kind: Kind,
-    table: [bool; 256],
+    below: [u8; 16],
+    above: [u8; 16],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     Empty,
-    OneRange,
-    FourRanges,
+    /// Start and width.
+    One([u8; 2]),
+    Two([u8; 4]),
     Table,
 }
+
+const BIT_OF_HIGH: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
 
 impl Class {
     /// `0` to `9`.
@@ -33,34 +41,28 @@ impl Class {
 
     /// The bytes of these ranges.
     pub const fn of(ranges: &[RangeInclusive<u8>]) -> Self {
-        let mut class = Self { ranges: [(0, 0); 4], kind: Kind::Empty, table: [false; 256] };
-        let (mut i, mut used) = (0, 0);
+        let mut class = Self { kind: Kind::Empty, below: [0; 16], above: [0; 16] };
+        let mut i = 0;
         while i < ranges.len() {
             let (start, end) = (*ranges[i].start(), *ranges[i].end());
             i += 1;
             if start > end {
                 continue;
             }
+            let width = end - start;
+            class.kind = match class.kind {
+                Kind::Empty => Kind::One([start, width]),
+                Kind::One([a, b]) => Kind::Two([a, b, start, width]),
+                _ => Kind::Table,
+            };
             let mut byte = start as usize;
             while byte <= end as usize {
-                class.table[byte] = true;
+                let (low, high) = (byte & 15, byte >> 4);
+                let rows = if byte < 0x80 { &mut class.below } else { &mut class.above };
+                rows[low] |= BIT_OF_HIGH[high];
                 byte += 1;
             }
-            if used < 4 {
-                let mut slot = used;
-                while slot < 4 {
-                    class.ranges[slot] = (start, end - start);
-                    slot += if used == 0 { 1 } else { 4 };
-                }
-            }
-            used += 1;
         }
-        class.kind = match used {
-            0 => Kind::Empty,
-            1 => Kind::OneRange,
-            2..=4 => Kind::FourRanges,
-            _ => Kind::Table,
-        };
         class
     }
     /// These bytes.
@@ -79,104 +81,73 @@ impl Class {
     }
 
     /// Whether this byte belongs to it.
+    #[inline]
     pub const fn has(&self, byte: u8) -> bool {
-        self.table[byte as usize]
+        let rows = if byte < 0x80 { &self.below } else { &self.above };
+        rows[(byte & 15) as usize] & BIT_OF_HIGH[(byte >> 4) as usize] != 0
     }
     /// Whether any of the bytes does.
+    #[inline]
     pub fn is_in(&self, bytes: &[u8]) -> bool {
         self.find(bytes).is_some()
     }
     /// The place of the first byte that does.
     pub fn find(&self, bytes: &[u8]) -> Option<usize> {
+        let is = |place: usize| self.has(bytes[place]);
         match self.kind {
             Kind::Empty => None,
-            Kind::OneRange => search(bytes.len(), &Find { bytes, class: One(self.ranges[0]) }),
-            Kind::FourRanges => search(bytes.len(), &Find { bytes, class: Four(self.ranges) }),
-            Kind::Table => search(bytes.len(), &Find { bytes, class: Table(&self.table) }),
+            Kind::One(range) => blocks::search(bytes, bytes, |vector, _| in_one(vector, range), is),
+            Kind::Two(ranges) => blocks::search(bytes, bytes, |vector, _| in_two(vector, ranges), is),
+            Kind::Table => {
+                let rows = self.rows();
+                blocks::search(bytes, bytes, |vector, _| in_rows(vector, rows), is)
+            }
         }
     }
     /// How many do.
     pub fn count(&self, bytes: &[u8]) -> usize {
+        let is = |byte| self.has(byte);
         match self.kind {
             Kind::Empty => 0,
-            Kind::OneRange => sum(bytes, &Count(One(self.ranges[0]))),
-            Kind::FourRanges => sum(bytes, &Count(Four(self.ranges))),
-            Kind::Table => sum(bytes, &Count(Table(&self.table))),
+            Kind::One(range) => blocks::count(bytes, |vector| in_one(vector, range), is),
+            Kind::Two(ranges) => blocks::count(bytes, |vector| in_two(vector, ranges), is),
+            Kind::Table => {
+                let rows = self.rows();
+                blocks::count(bytes, |vector| in_rows(vector, rows), is)
+            }
         }
     }
     /// Replaces those that do, and answers how many there were.
     pub fn replace(&self, bytes: &mut [u8], with: u8) -> usize {
+        let is = |byte| self.has(byte);
         match self.kind {
             Kind::Empty => 0,
-            Kind::OneRange => sum_mut(bytes, &Replace(One(self.ranges[0]), with)),
-            Kind::FourRanges => sum_mut(bytes, &Replace(Four(self.ranges), with)),
-            Kind::Table => sum_mut(bytes, &Replace(Table(&self.table), with)),
+            Kind::One(range) => blocks::replace(bytes, with, |vector| in_one(vector, range), is),
+            Kind::Two(ranges) => blocks::replace(bytes, with, |vector| in_two(vector, ranges), is),
+            Kind::Table => {
+                let rows = self.rows();
+                blocks::replace(bytes, with, |vector| in_rows(vector, rows), is)
+            }
         }
     }
-}
-
-trait Test {
-    fn test(&self, byte: u8) -> bool;
-}
-struct One((u8, u8));
-struct Four([(u8, u8); 4]);
-struct Table<'a>(&'a [bool; 256]);
-
-impl Test for One {
-    #[inline(always)]
-    fn test(&self, byte: u8) -> bool {
-        byte.wrapping_sub(self.0.0) <= self.0.1
-    }
-}
-impl Test for Four {
-    #[inline(always)]
-    fn test(&self, byte: u8) -> bool {
-        let [a, b, c, d] = self.0;
-        One(a).test(byte) | One(b).test(byte) | One(c).test(byte) | One(d).test(byte)
-    }
-}
-impl Test for Table<'_> {
-    #[inline(always)]
-    fn test(&self, byte: u8) -> bool {
-        self.0[byte as usize]
+    fn rows(&self) -> [Vector; 2] {
+        [Vector::load(&self.below), Vector::load(&self.above)]
     }
 }
 
-struct Count<T>(T);
-impl<T: Test> Kernel for Count<T> {
-    #[inline(always)]
-    fn block<const N: usize>(&self, block: &[u8; N], lanes: &mut Lanes) {
-        for i in 0..N {
-            lanes[i % 16] += u8::from(self.0.test(block[i]));
-        }
-    }
+#[inline(always)]
+fn in_one(vector: Vector, [start, width]: [u8; 2]) -> Vector {
+    vector.minus(Vector::all(start)).at_most(Vector::all(width))
 }
-
-struct Replace<T>(T, u8);
-impl<T: Test> KernelMut for Replace<T> {
-    #[inline(always)]
-    fn block<const N: usize>(&self, block: &mut [u8; N], lanes: &mut Lanes) {
-        for i in 0..N {
-            let found = self.0.test(block[i]);
-            block[i] = if found { self.1 } else { block[i] };
-            lanes[i % 16] += u8::from(found);
-        }
-    }
+#[inline(always)]
+fn in_two(vector: Vector, [a, b, c, d]: [u8; 4]) -> Vector {
+    in_one(vector, [a, b]).or(in_one(vector, [c, d]))
 }
-
-struct Find<'a, T> {
-    bytes: &'a [u8],
-    class: T,
-}
-impl<T: Test> Search for Find<'_, T> {
-    #[inline(always)]
-    fn hint<const N: usize>(&self, at: usize) -> bool {
-        let Some(block) = self.bytes[at..].first_chunk::<N>() else { return true };
-        any::<N>(|i| self.class.test(block[i]))
-    }
-    #[inline]
-    fn look(&self, from: usize, to: usize) -> Option<usize> {
-        let found = self.bytes[from..to].iter().position(|byte| self.class.test(*byte));
-        found.map(|place| from + place)
-    }
+#[inline(always)]
+fn in_rows(vector: Vector, [below, above]: [Vector; 2]) -> Vector {
+    let (low, high) = (vector.and(Vector::all(15)), vector.high_nibbles());
+    let ascii = vector.at_most(Vector::all(0x7f));
+    let row = below.at(low).or_else(above.at(low), ascii);
+    let absent = row.and(Vector::load(&BIT_OF_HIGH).at(high)).eq(Vector::all(0));
+    Vector::all(0xff).and_not(absent)
 }

@@ -3,12 +3,14 @@
 //! A text is looked for by two of its bytes, the two that are probably the rarest: only where both stand at their
 //! distance the whole text is compared.
 
-use super::blocks::{Search, any, search};
+use super::blocks::search;
+use super::vector::Vector;
 
 /// The place of the first such byte.
 #[inline]
 pub fn find_byte(bytes: &[u8], byte: u8) -> Option<usize> {
-    search(bytes.len(), &Byte { bytes, byte })
+    let wanted = Vector::all(byte);
+    search(bytes, bytes, |vector, _| vector.eq(wanted), |place| bytes[place] == byte)
 }
 /// The first place where `text` stands. For more than a few searches for the same text there is [`Finder`].
 pub fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
@@ -44,32 +46,6 @@ impl Finder {
     }
 }
 
-struct Byte<'a> {
-    bytes: &'a [u8],
-    byte: u8,
-}
-impl Search for Byte<'_> {
-    #[inline(always)]
-    fn hint<const N: usize>(&self, at: usize) -> bool {
-        let Some(block) = self.bytes[at..].first_chunk::<N>() else { return true };
-        any::<N>(|i| block[i] == self.byte)
-    }
-    #[inline]
-    fn look(&self, from: usize, to: usize) -> Option<usize> {
-        let (words, rest) = self.bytes[from..to].as_chunks::<8>();
-        for (word, place) in words.iter().zip((from..).step_by(8)) {
-            // The lowest byte that is zero after the exclusive or is the first that is equal.
-            let zeros = u64::from_le_bytes(*word) ^ (u64::MAX / 255 * u64::from(self.byte));
-            let marks = zeros.wrapping_sub(u64::MAX / 255) & !zeros & (u64::MAX / 255 * 128);
-            if marks != 0 {
-                return Some(place + marks.trailing_zeros() as usize / 8);
-            }
-        }
-        let rest_from = to - rest.len();
-        rest.iter().position(|byte| *byte == self.byte).map(|place| rest_from + place)
-    }
-}
-
 /// Two places of a text.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
@@ -99,44 +75,14 @@ impl Pair {
         match text {
             [] => Some(0),
             [byte] => find_byte(bytes, *byte),
-            _ => search(
-                places,
-                &Text {
-                    bytes,
-                    text,
-                    firsts: &bytes[self.first..],
-                    seconds: &bytes[self.second..],
-                    first: text[self.first],
-                    second: text[self.second],
-                },
-            ),
+            _ => {
+                // Where the chosen bytes stand for each place where the text may begin.
+                let (firsts, seconds) = (&bytes[self.first..][..places], &bytes[self.second..][..places]);
+                let (first, second) = (Vector::all(text[self.first]), Vector::all(text[self.second]));
+                let hits = |a: Vector, b: Vector| a.eq(first).and(b.eq(second));
+                search(firsts, seconds, hits, |place| bytes[place..].starts_with(text))
+            }
         }
-    }
-}
-
-struct Text<'a> {
-    bytes: &'a [u8],
-    text: &'a [u8],
-    /// Where the chosen bytes stand if the text began at 0.
-    firsts: &'a [u8],
-    seconds: &'a [u8],
-    first: u8,
-    second: u8,
-}
-impl Search for Text<'_> {
-    #[inline(always)]
-    fn hint<const N: usize>(&self, at: usize) -> bool {
-        let (firsts, seconds) = (self.firsts[at..].first_chunk::<N>(), self.seconds[at..].first_chunk::<N>());
-        let (Some(firsts), Some(seconds)) = (firsts, seconds) else { return true };
-        any::<N>(|i| (firsts[i] == self.first) & (seconds[i] == self.second))
-    }
-    #[inline]
-    fn look(&self, from: usize, to: usize) -> Option<usize> {
-        (from..to).find(|place| {
-            self.firsts[*place] == self.first
-                && self.seconds[*place] == self.second
-                && self.bytes[*place..].starts_with(self.text)
-        })
     }
 }
 

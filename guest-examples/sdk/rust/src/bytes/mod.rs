@@ -1,13 +1,14 @@
 //! Search, count and replace in bytes, quick in WebAssembly.
 //!
 //! The host can interrupt a plugin at every turn of a loop, and the check for that costs about as much as a turn of
-//! a SIMD loop does. So these work on 64 bytes a turn, and take what is left in pieces of fixed sizes without a
-//! loop. They are plain Rust that the compiler makes into SIMD: build with `-Ctarget-feature=+simd128`.
+//! a SIMD loop does. So these work on 64 bytes a turn, and take what is left without a loop. Build with
+//! `-Ctarget-feature=+simd128`; without it they are right, but slow.
 
 mod blocks;
 mod class;
 mod find;
 mod lines;
+mod vector;
 
 pub use class::Class;
 pub use find::{Finder, contains, find, find_byte};
