@@ -15,6 +15,9 @@ pub mod serializer;
 pub mod sink;
 pub mod source;
 
+/// What an instance may answer to its self-test: headers that are set for no event, a file's beginning and end.
+const SELF_TEST_BYTES_MAX: usize = 1 << 20;
+
 /// Owned pairs as the bindings take them.
 fn pairs(list: &[(String, String)]) -> Vec<(&str, &str)> {
     list.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()

@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
 use super::bindings::exports::flumen::plugin::serialize;
 use super::columns::{Reads, Scratch};
-use super::{bounded, pairs};
+use super::{SELF_TEST_BYTES_MAX, bounded, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -51,8 +51,6 @@ pub enum Step {
     Finish,
 }
 
-/// Bytes of an empty file's begin and end that the self-test lets pass.
-const SELF_TEST_BYTES_MAX: usize = 1 << 20;
 /// The longest suffix or MIME type.
 const NAME_BYTES_MAX: usize = 255;
 
