@@ -136,7 +136,10 @@ impl Budget {
         let admitted = self.wait(bytes, patience, since).await;
         let waited_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.waited_ms.fetch_add(waited_ms, Relaxed);
-        admitted.inspect_err(|_| drop(self.refused.fetch_add(1, Relaxed)))
+        if admitted.is_err() {
+            self.refused.fetch_add(1, Relaxed);
+        }
+        admitted
     }
 
     async fn wait(&self, bytes: usize, patience: Patience, since: Instant) -> Result<Room<'_>, OverBudget> {

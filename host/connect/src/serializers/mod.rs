@@ -1,6 +1,7 @@
 //! All serializers, and how a component that takes one builds it.
 
 pub mod avro;
+mod event_json;
 mod header_and_text;
 mod text;
 
@@ -14,7 +15,8 @@ use crate::catalog::{SerializerType, by_name, plugins};
 use crate::serializer::SerializerFactory;
 
 /// All serializers.
-pub static TYPES: &[SerializerType] = &[text::TEXT, header_and_text::HEADER_AND_TEXT, avro::AVRO_EVENT];
+pub static TYPES: &[SerializerType] =
+    &[text::TEXT, header_and_text::HEADER_AND_TEXT, avro::AVRO_EVENT, event_json::EVENT_JSON];
 
 /// What Flume takes where no serializer is named.
 pub(crate) const DEFAULT: &str = "TEXT";

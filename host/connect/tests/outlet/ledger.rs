@@ -1,10 +1,10 @@
 //! The ledger under random configurations and random histories.
 
-use flumen_connect::Interceptor;
 use flumen_connect::ledger::get;
+use flumen_connect::{AnyInterceptor, Interceptor};
 use proptest::prelude::*;
 
-use super::world::{World, interceptor, numbers, run};
+use super::world::{Odd, Plan, World, interceptor, numbers, run};
 
 /// Something that happens to a source and its channels.
 #[derive(Clone, Debug)]
@@ -135,12 +135,22 @@ proptest! {
         capacities in prop::array::uniform3(1usize..50),
         (kind, pairs) in selector(),
         names in interceptors(),
+        plugin in prop::option::of((0usize..3, 0usize..3)),
         steps in prop::collection::vec(step(), 1..25),
     ) {
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let interceptors = names.into_iter().map(build).collect();
+        let mut interceptors: Vec<AnyInterceptor> = names.into_iter().map(|name| build(name).into()).collect();
         run(async {
-            let mut world = World::new(&capacities, (kind, &pairs), interceptors);
+            let wrap: super::world::Wrap = |channel| std::sync::Arc::new(channel);
+            let plan = Plan { capacities: &capacities, selector: (kind, &pairs), wrap, budget: None };
+            let mut world = World::planned(plan, |channels| {
+                // A plugin somewhere among them: it fails, drops, makes events, and puts some aside in any channel.
+                if let Some((letters, at)) = plugin {
+                    let odd = Odd { letters: channels[letters].clone(), fails: true };
+                    interceptors.insert(at.min(interceptors.len()), AnyInterceptor::Waiting(Box::new(odd)));
+                }
+                interceptors
+            });
             let mut received = 0;
             for step in steps {
                 received += live(&mut world, step).await as u64;

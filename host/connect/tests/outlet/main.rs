@@ -2,7 +2,9 @@
 //! step, whatever refuses, drops or stops.
 
 mod basics;
+mod budget;
 mod cancel;
 mod front;
 mod ledger;
+mod plugins;
 mod world;

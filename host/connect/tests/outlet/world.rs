@@ -9,9 +9,14 @@ use flumen_channel::{
     PutError, Reservation, Take, TakeError,
 };
 use flumen_config::Settings;
+use flumen_connect::budget::Budget;
+use flumen_connect::dead_letter::DeadLetterFile;
 use flumen_connect::ledger::get;
-use flumen_connect::outlet::NamedChannel;
-use flumen_connect::{Interceptor, Outlet, SourceCounters, catalog, interceptors, selectors};
+use flumen_connect::outlet::{NamedChannel, OutletParts};
+use flumen_connect::{
+    AnyInterceptor, AnySelector, AsyncInterceptor, Drops, InterceptError, Interceptor, Outlet,
+    SourceCounters, catalog, interceptors, selectors,
+};
 use flumen_event::{Batch, BatchBuilder};
 
 pub type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -42,6 +47,46 @@ pub struct World {
     pub counters: Arc<SourceCounters>,
     /// Events that takes have removed.
     pub delivered: u64,
+    /// Files that dead letters went to.
+    pub files: Vec<Arc<DeadLetterFile>>,
+}
+
+/// A plugin as the outlet sees it: waits once, then does with each event what the last digit of its number says.
+/// 3: a dead letter. 4: filtered. 5: makes another event behind it. 6 with `fails`: refuses the batch.
+pub struct Odd {
+    pub letters: Arc<dyn Channel>,
+    pub fails: bool,
+}
+
+#[async_trait]
+impl AsyncInterceptor for Odd {
+    async fn intercept(&self, batch: Batch, drops: &mut Drops) -> Result<Batch, InterceptError> {
+        tokio::task::yield_now().await;
+        let has = |digit: &'static str| batch.iter().filter(move |e| e.header("kind") == Some(digit)).count();
+        if self.fails && has("6") > 0 {
+            return Err(InterceptError { interceptor: "odd".to_owned(), reason: "it has a 6".to_owned() });
+        }
+        drops.dead_letter(self.letters.clone(), batch.filter(|event| event.header("kind") == Some("3")));
+        drops.add("odd: filtered", has("4"));
+        drops.made(has("5"));
+        let mut builder = BatchBuilder::default();
+        for event in batch.iter().filter(|event| !matches!(event.header("kind"), Some("3" | "4"))) {
+            let headers: Vec<_> = event.headers().collect();
+            let copies = if event.header("kind") == Some("5") { 2 } else { 1 };
+            for _ in 0..copies {
+                builder.push(event.body(), headers.clone()).expect("within limits");
+            }
+        }
+        Ok(builder.finish())
+    }
+}
+
+/// What a world is made of.
+pub struct Plan<'a> {
+    pub capacities: &'a [usize],
+    pub selector: (&'a str, Pairs<'a>),
+    pub wrap: Wrap,
+    pub budget: Option<Budget>,
 }
 
 /// An interceptor as a source's settings would make it.
@@ -66,6 +111,15 @@ impl World {
         interceptors: Vec<Box<dyn Interceptor>>,
         wrap: Wrap,
     ) -> Self {
+        let plan = Plan { capacities, selector: (kind, pairs), wrap, budget: None };
+        Self::planned(plan, |_| interceptors.into_iter().map(AnyInterceptor::from).collect())
+    }
+    /// A world whose interceptors may know its channels.
+    pub fn planned(
+        plan: Plan<'_>,
+        interceptors: impl FnOnce(&[Arc<dyn Channel>]) -> Vec<AnyInterceptor>,
+    ) -> Self {
+        let Plan { capacities, selector: (kind, pairs), wrap, budget } = plan;
         let gate = Arc::new(Gate::default());
         let channels: Vec<Arc<dyn Channel>> = capacities
             .iter()
@@ -84,8 +138,20 @@ impl World {
         let named = named
             .map(|(name, channel)| NamedChannel { name: name.as_str().into(), channel: channel.clone() });
         let counters = Arc::<SourceCounters>::default();
-        let outlet = Outlet::new(interceptors, selector, named.collect(), gate.clone(), counters.clone());
-        Self { outlet, channels, gate, counters, delivered: 0 }
+        let outlet = Outlet::of(OutletParts {
+            interceptors: interceptors(&channels),
+            selector: AnySelector::from(selector),
+            channels: named.collect(),
+            dead_letters: Vec::new(),
+            put_order: channels.clone(),
+            gate: gate.clone(),
+            counters: counters.clone(),
+            budget: budget.map(|budget| {
+                channels.iter().for_each(|channel| budget.watch(channel));
+                Arc::new(budget)
+            }),
+        });
+        Self { outlet, channels, gate, counters, delivered: 0, files: Vec::new() }
     }
 
     /// Asserts the ledger, and that each received event was either accepted or rejected.
@@ -95,7 +161,7 @@ impl World {
         let c = &self.counters;
         assert_eq!(get(&c.received), get(&c.accepted) + get(&c.rejected));
     }
-    /// Asserts: received + copies = delivered + dropped + rejected + in channels.
+    /// Asserts: received + copies + made = delivered + dropped + rejected + in channels + in dead-letter files.
     #[track_caller]
     pub fn assert_conserved(&self) {
         let _still = self.gate.stillness();
@@ -103,10 +169,12 @@ impl World {
         let inside: usize = self.channels.iter().map(|channel| channel.status().events).sum();
         let (received, copies) = (get(&c.received), get(&c.copies));
         let (dropped, rejected) = (c.dropped.total(), get(&c.rejected));
+        let in_files: u64 = self.files.iter().map(|file| file.stored()).sum();
+        let made = get(&c.made);
         assert_eq!(
-            received + copies,
-            self.delivered + dropped + rejected + inside as u64,
-            "received {received} + copies {copies} = delivered {} + dropped {dropped} + rejected {rejected} + in channels {inside}",
+            received + copies + made,
+            self.delivered + dropped + rejected + inside as u64 + in_files,
+            "received {received} + copies {copies} + made {made} = delivered {} + dropped {dropped} + rejected {rejected} + in channels {inside}",
             self.delivered
         );
     }

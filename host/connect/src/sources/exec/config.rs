@@ -67,6 +67,11 @@ options! {
         /// logged and events go on. Its directory must exist. Two sources cannot share one: beside it lies a
         /// `.lock`. Not with a `charset` that has a byte order mark.
         "positionFile" => position_file: Option<String>,
+        /// Flumen only: a WebAssembly component that cuts the output into events, in place of lines, for example
+        /// `plugins/records.wasm`. Its own options follow the key: `deserializer.config.…`. Each run of the
+        /// command is a stream of its own. Not with `charset`, `maxLineLength` or `positionFile`, which are about
+        /// lines.
+        "deserializer" => deserializer: Option<String>,
     }
 }
 
@@ -113,9 +118,16 @@ impl ExecConfig {
         {
             diagnostics.push(error("positionFile", message).help(help));
         }
+        if let Some(text) = options.deserializer.as_deref() {
+            for (key, message, help) in no_deserializer(text, settings) {
+                diagnostics.push(error(key, message).help(help));
+            }
+        }
         if diagnostics.error_count() > before {
             return None;
         }
+        // Where a stream goes on in the middle of a file is known of lines only.
+        let tail = tail.filter(|_| options.deserializer.is_none());
         let tail = tail.filter(|_| options.restart || options.position_file.is_some());
         let argv = match shell {
             Some(shell) => shell.into_iter().chain([options.command.clone()]).collect(),
@@ -168,6 +180,26 @@ fn no_position(path: &str, tail: Option<&TailWords>, charset: Charset) -> Option
     None
 }
 
+/// Why the output cannot be decoded like that, by key, and what to do.
+fn no_deserializer(text: &str, settings: &Settings) -> Vec<(&'static str, String, &'static str)> {
+    let mut found = Vec::new();
+    if !flumen_config::known::is_plugin(text) {
+        let message = format!("`deserializer = {text}`: `exec` takes a WebAssembly component here");
+        found.push((
+            "deserializer",
+            message,
+            "name its file, or take the key out: without it events are lines",
+        ));
+    }
+    for key in ["charset", "maxLineLength", "positionFile"] {
+        if settings.get(key).is_some() {
+            let message = format!("`{key}` is about lines, and there are none with `deserializer`");
+            found.push((key, message, "take one of the two out"));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +238,18 @@ mod tests {
     fn the_command_is_required() {
         let (config, messages) = read(&[("shell", "/bin/sh -c")]);
         assert!(config.is_none() && messages[0].contains("`command`"), "{messages:?}");
+    }
+
+    #[test]
+    fn a_deserializer_is_a_component_and_excludes_what_is_about_lines() {
+        assert!(read(&[("command", "cat x"), ("deserializer", "a.wasm")]).0.is_some());
+        let (config, messages) = read(&[
+            ("command", "cat x"),
+            ("deserializer", "LINE"),
+            ("charset", "UTF-8"),
+            ("maxLineLength", "9"),
+        ]);
+        assert!(config.is_none() && messages.len() == 3, "{messages:?}");
     }
 
     #[test]

@@ -10,25 +10,29 @@
 
 mod command;
 mod config;
+mod decode;
 mod lines;
 mod pump;
 mod stderr;
 mod tail;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Settings};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostic, Diagnostics, Settings};
 use tokio::select;
 use tokio::time::{sleep, timeout};
 
 use crate::ComponentError;
-use crate::catalog::SourceType;
+use crate::catalog::{SourceType, plugins};
+use crate::deserializer::DeserializerFactory;
 use crate::source::{Source, SourceContext, SourceEnd};
 
 use command::{Running, Stderr, exit_code};
 use config::{ExecConfig, ExecOptions};
+use decode::Decoding;
 use lines::Lines;
 use pump::{Ended, Pump};
 use tail::{Begin, Follow, InUse, Keep, Place};
@@ -53,9 +57,24 @@ fn build(settings: &Settings) -> Result<Box<dyn Source>, Diagnostics> {
     Ok(Box::new(Exec {
         lines: Lines::new(config.charset.units(), config.line_bytes_max),
         follow: config.tail.clone().map(Follow::new),
+        deserializer: build_deserializer(settings)?,
         keep: None,
         config,
     }))
+}
+
+fn build_deserializer(settings: &Settings) -> Result<Option<Arc<dyn DeserializerFactory>>, Diagnostics> {
+    if settings.text("deserializer").is_none() {
+        return Ok(None);
+    }
+    let plugins = plugins().ok_or_else(|| {
+        let mut diagnostics = Diagnostics::default();
+        let message = "this build of Flumen runs no WebAssembly components";
+        let finding = Diagnostic::error("unknown-type", message).on(settings.path());
+        diagnostics.push(finding.at(&settings.origin("deserializer")));
+        diagnostics
+    })?;
+    (plugins.deserializer.build)(&settings.below_type("deserializer")).map(|factory| Some(Arc::from(factory)))
 }
 
 /// From the end of the output to the end of the complaints.
@@ -70,12 +89,15 @@ enum ExecError {
     File { command: String, reason: std::io::Error },
     #[error(transparent)]
     Position(#[from] InUse),
+    #[error("the output of `{command}` cannot be decoded: {reason}")]
+    Decode { command: String, reason: ComponentError },
 }
 
 struct Exec {
     config: ExecConfig,
     lines: Lines,
     follow: Option<Follow>,
+    deserializer: Option<Arc<dyn DeserializerFactory>>,
     /// While it runs with a `positionFile`.
     keep: Option<Keep>,
 }
@@ -146,6 +168,9 @@ impl Exec {
         let mut running = Running::start(&argv, stderr)
             .map_err(|reason| ExecError::Start { command: self.config.command.clone(), reason })?;
         context.ready();
+        if let Some(factory) = self.deserializer.clone() {
+            return self.decode_all(context, &mut running, &factory).await;
+        }
         let ended = self.read_all(context, &mut running).await;
         let status = match ended {
             Ended::Eof => running.end_after_output().await,
@@ -156,6 +181,44 @@ impl Exec {
             Ended::LeftOut => Ran::Again,
             Ended::Eof => Ran::Exited(status.map_or(-1, exit_code)),
         })
+    }
+
+    /// Decodes output, and logs complaints, until the output ends.
+    async fn decode_all(
+        &self,
+        context: &SourceContext,
+        running: &mut Running,
+        factory: &Arc<dyn DeserializerFactory>,
+    ) -> Result<Ran, ExecError> {
+        let decoding = Decoding { context, factory, group: running.group() };
+        let complaints = running.stderr.take();
+        let ended = {
+            let mut logging = pin!(async {
+                if let Some(stderr) = complaints {
+                    stderr::log(stderr).await;
+                }
+            });
+            let mut reading = pin!(decoding.run(&mut running.stdout));
+            select! {
+                biased;
+                () = &mut logging => reading.await,
+                ended = &mut reading => {
+                    let _cut_short = timeout(LAST_WORDS_TIME_MAX, logging).await;
+                    ended
+                }
+            }
+        };
+        match ended {
+            Ok(Ended::Eof) => Ok(Ran::Exited(running.end_after_output().await.map_or(-1, exit_code))),
+            Ok(Ended::Stopped | Ended::LeftOut) => {
+                running.end().await;
+                Ok(Ran::Stopped)
+            }
+            Err(reason) => {
+                running.end().await;
+                Err(ExecError::Decode { command: self.config.command.clone(), reason })
+            }
+        }
     }
 
     /// Reads what a renamed file still has.
