@@ -40,6 +40,8 @@ find_compiler() {
 }
 find_compiler
 
+"$root/tests/guests/bindings.sh" --check
+
 build() {
   local core
   core=$(mktemp --suffix .wasm)

@@ -9,6 +9,8 @@ command -v npm > /dev/null || skip go "there is no npm, whose jco-transpile make
 once "$componentizer" install_componentizer || skip go "jco-transpile could not be installed from npm"
 go -C "$root/guest-examples/go/mask_digits" mod download || skip go "the Go module proxy could not be reached"
 
+"$root/tests/guests/bindings.sh" --check
+
 build() {
   local core
   core=$(mktemp --suffix .wasm)
