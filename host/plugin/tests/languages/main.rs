@@ -172,3 +172,19 @@ language!(python, "python", crate::Memory::LeaksAnswers);
 language!(js, "js", crate::Memory::Bounded);
 language!(go, "go", crate::Memory::Bounded);
 language!(c, "c", crate::Memory::Bounded);
+
+#[test]
+fn a_serializer_in_python_writes_its_file() {
+    let Some(file) = guest_file("tsv", "python") else { return };
+    let rows = read_jsonl(concat!(
+        r#"{"headers": {"host": "web1", "z": "ü"}, "body": "one\ttwo"}"#,
+        "\n",
+        r#"{"headers": {}, "body": ""}"#,
+        "\n",
+        r#"{"headers": {"host": "web\n2"}, "bodyBase64": "//4="}"#
+    ));
+    let mut instance = Compiled::new(&file).instance(MEMORY_BYTES_MAX);
+    let out = instance.serialize(&[("headers", "z host"), ("title", "true")], &rows);
+    let expected: &[u8] = b"z\thost\tbody\n\xc3\xbc\tweb1\tone two\n\t\t\n\tweb 2\t\xff\xfe\n";
+    assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
