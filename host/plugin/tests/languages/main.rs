@@ -154,6 +154,38 @@ fn memory_stays_bounded(compiled: &Compiled, memory: Memory) {
     }
 }
 
+/// Every kind of edit, and everything the host offers, by the per-event side of the kits. C adds no events.
+fn every_kind_of_edit(compiled: &Compiled, adds: bool) {
+    let mut instance = compiled.instance(MEMORY_BYTES_MAX);
+    let needs = instance.configure(&[("op", "edits")]).expect("no trap").expect("a good configuration");
+    let row = |host: &str, body: &str| Row {
+        headers: [("host".to_owned(), host.to_owned())].into(),
+        body: body.as_bytes().to_vec(),
+    };
+    let rows = ["zero", "one", "two", "three", "four"].map(|body| row(&format!("wéb-{body}"), body)).to_vec();
+    let columns = Columns::of(&rows, &needs);
+    let headers = columns.headers();
+    let batch = Batch { count: columns.count, bodies: columns.bodies(), headers: &headers };
+    let edits = instance.intercept(batch).expect("no trap").expect("no error");
+    let (out, rejected) = apply(rows, &edits);
+    let mut expected = read_jsonl(concat!(
+        r#"{"headers": {"seen": "yes", "state": "v1k"}, "body": "new"}"#,
+        "\n",
+        r#"{"headers": {"new": "1"}, "body": "added"}"#,
+        "\n",
+        r#"{"headers": {"a": "wéb-three", "seen": "yes"}, "body": "three"}"#,
+        "\n",
+        r#"{"headers": {"seen": "särskild"}, "body": "four"}"#
+    ));
+    if !adds {
+        expected.remove(1);
+    }
+    assert_eq!((out, rejected), (expected, vec![(2, "bad".to_owned())]));
+    let host = instance.store.data();
+    assert_eq!((host.numbers["edits"], host.numbers["level"]), (2.0, 0.5));
+    assert!(host.lines.len() == 1 && host.lines[0].starts_with("Level::Info edited"), "{:?}", host.lines);
+}
+
 macro_rules! language {
     ($module:ident, $language:literal, $memory:expr) => {
         mod $module {
@@ -164,6 +196,12 @@ macro_rules! language {
                 crate::gives_the_golden_output(&compiled);
                 crate::refuses_bad_options_by_key(&compiled);
                 crate::memory_stays_bounded(&compiled, $memory);
+            }
+
+            #[test]
+            fn every_kind_of_edit_reaches_the_host() {
+                let Some(file) = crate::guest_file("ops", $language) else { return };
+                crate::every_kind_of_edit(&crate::Compiled::new(&file), $language != "c");
             }
         }
     };
