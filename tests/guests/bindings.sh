@@ -4,6 +4,7 @@
 #   tests/guests/bindings.sh --check   whether they are of the WIT as it is: by its sum, and, where wit-bindgen is in
 #                                      the cache, by generating them again and comparing. Part of go.sh and c.sh.
 #   tests/guests/bindings.sh           installs wit-bindgen (5 minutes) and generates them anew
+# shellcheck source=tests/guests/languages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/languages.sh"
 
 version=0.61.1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the Go guests: the go command (1.25 or newer), then a component from its module with npm's jco-transpile.
+# shellcheck source=tests/guests/languages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/languages.sh"
 
 command -v go > /dev/null || skip go "there is no go"

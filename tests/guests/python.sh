@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the Python guests: componentize-py from PyPI (72 MB), in a virtual environment of its own.
+# shellcheck source=tests/guests/languages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/languages.sh"
 
 version=0.25.1
