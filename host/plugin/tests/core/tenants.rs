@@ -35,7 +35,8 @@ async fn cpu_is_shared_by_weight() {
     light.load().await.expect("it loads");
     let before = (status(&host, "heavy").cpu_ns, status(&host, "light").cpu_ns);
     let spin = |plugin: Arc<InterceptorPlugin>| async move {
-        let spinning = plugin.intercept(batch(&["60000"]), &mut Drops::default());
+        let mut drops = Drops::default();
+        let spinning = plugin.intercept(batch(&["60000"]), &mut drops);
         let ended = tokio::time::timeout(Duration::from_millis(900), spinning).await;
         assert!(ended.is_err(), "it spins for longer");
     };
@@ -56,7 +57,8 @@ async fn a_tenant_stays_below_its_cpu_ceiling() {
     let plugin = plugin_of(&host, "s", "spin-ms");
     plugin.load().await.expect("it loads");
     let (started, before) = (Instant::now(), status(&host, "small"));
-    let spinning = plugin.intercept(batch(&["60000"]), &mut Drops::default());
+    let mut drops = Drops::default();
+    let spinning = plugin.intercept(batch(&["60000"]), &mut drops);
     let ended = tokio::time::timeout(Duration::from_millis(1500), spinning).await;
     assert!(ended.is_err(), "it spins for longer, and its time stands still while it is delayed");
     let after = status(&host, "small");
