@@ -18,6 +18,7 @@ mod channel;
 pub mod contract;
 mod counters;
 mod error;
+pub mod file;
 mod gate;
 mod memory;
 mod put_all;

@@ -1,0 +1,3 @@
+//! The file channel.
+
+pub mod cipher;
