@@ -13,6 +13,11 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
+    /// A key that comes from elsewhere than a store.
+    #[must_use]
+    pub fn new(algorithm: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { algorithm: algorithm.into(), bytes: Zeroizing::new(bytes) }
+    }
     /// The key itself.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
