@@ -41,6 +41,11 @@ impl Batch {
         Self { headers, ..Self::from_arena(arena, spans) }
     }
 
+    /// The row of the headers' columns that belongs to the first event.
+    pub(crate) fn first_row(&self) -> usize {
+        self.start
+    }
+
     /// Number of events.
     #[must_use]
     pub fn len(&self) -> usize {

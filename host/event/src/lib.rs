@@ -19,6 +19,7 @@ mod builder;
 mod column;
 mod headers;
 mod java_order;
+mod packed;
 mod span;
 
 pub use batch::{Batch, EventRef};
@@ -26,4 +27,5 @@ pub use builder::{BatchBuilder, ColumnBuilder, LimitExceeded, Limits};
 pub use column::Column;
 pub use headers::{HeaderName, Headers};
 pub use java_order::java_hash_order;
+pub use packed::{Packed, UnpackError};
 pub use span::Span;
