@@ -1,3 +1,8 @@
 //! The file channel.
 
 pub mod cipher;
+pub mod ranges;
+pub mod record;
+pub mod scan;
+pub mod state;
+pub mod storage;
