@@ -34,7 +34,7 @@ pub use put_all::{PutAllError, put_all};
 #[doc(hidden)]
 pub mod model {
     //! The concurrent core, open for the model checker only.
-    pub use crate::queue::{Demand, Queue, QueueTake, Reserved};
+    pub use crate::queue::{Demand, Origin, Queue, QueueTake, Reserved};
 }
 
 /// The locks of the concurrent core: the standard library's, or the model checker's.

@@ -10,12 +10,13 @@
 //! Bodies are not copied: records are pieces of the buffer that was read.
 
 use std::io::Result;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::file::record::{ALIGN, RECORD_BYTES, RECORDS_AT, RecordHead, Seed, SegmentHead};
-use crate::file::storage::{StoredFile, read_full_at};
+use crate::file::record::{ALIGN, HeadError, RECORD_BYTES, RECORDS_AT, RecordHead, Seed, SegmentHead};
+use crate::file::storage::{Storage, StoredFile, read_full_at};
 
 /// How much is read at once, unless a record is larger.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -148,6 +149,22 @@ impl Scanner {
         self.buffer_at = at;
         Ok(self.buffer.slice(0..count.min(filled)))
     }
+}
+
+/// Opens a segment and reads its head.
+///
+/// # Errors
+/// Outside: if the file cannot be opened or read. Inside: if it is not a segment that can be read.
+pub fn open(
+    storage: &dyn Storage,
+    path: &Path,
+    offset: u64,
+    limit: u64,
+) -> Result<std::result::Result<(Scanner, SegmentHead), HeadError>> {
+    let file = storage.open(path)?;
+    let mut bytes = vec![0; RECORDS_AT as usize];
+    let filled = read_full_at(&*file, &mut bytes, 0)?;
+    Ok(SegmentHead::decode(&bytes[..filled]).map(|head| (Scanner::new(file, &head, offset, limit), head)))
 }
 
 /// The place of the first good head in a piece that begins at a multiple of the alignment.

@@ -44,6 +44,9 @@ struct State {
     faults: Option<(std::ops::Range<u64>, Fault)>,
     free_bytes: Option<u64>,
     fired: u64,
+    /// A copy of everything is made before calls of which this says so.
+    watch: Option<Box<dyn FnMut() -> bool + Send>>,
+    watched: Vec<SimulatedDisk>,
 }
 
 #[derive(Clone, Default)]
@@ -89,6 +92,15 @@ impl SimulatedDisk {
     pub fn fail(&self, calls: std::ops::Range<u64>, fault: Fault) {
         self.lock().faults = Some((calls, fault));
     }
+    /// From now on `is_watched` is asked at every call whether a copy of everything should be kept.
+    pub fn watch(&self, is_watched: impl FnMut() -> bool + Send + 'static) {
+        self.lock().watch = Some(Box::new(is_watched));
+    }
+    /// The copies that were kept since the last time this was called.
+    #[must_use]
+    pub fn watched(&self) -> Vec<SimulatedDisk> {
+        std::mem::take(&mut self.lock().watched)
+    }
     /// No call fails any more.
     pub fn heal(&self) {
         let mut state = self.lock();
@@ -122,15 +134,7 @@ impl SimulatedDisk {
     /// An independent copy of all there is, durable or not.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let state = self.lock();
-        Self(Arc::new(Mutex::new(State {
-            files: state.files.clone(),
-            names: state.names.clone(),
-            durable_names: state.durable_names.clone(),
-            changes: state.changes.clone(),
-            next_inode: state.next_inode,
-            ..State::default()
-        })))
+        self.lock().copy()
     }
     /// What may be left after the power was cut now. This file system is not changed.
     #[must_use]
@@ -214,10 +218,24 @@ impl Change {
 }
 
 impl State {
+    fn copy(&self) -> SimulatedDisk {
+        SimulatedDisk(Arc::new(Mutex::new(State {
+            files: self.files.clone(),
+            names: self.names.clone(),
+            durable_names: self.durable_names.clone(),
+            changes: self.changes.clone(),
+            next_inode: self.next_inode,
+            ..State::default()
+        })))
+    }
     /// Counts a call; the fault that is to happen at it, if it is one of those that can.
     fn call(&mut self, possible: &[Fault]) -> Option<Fault> {
         let at = self.calls;
         self.calls += 1;
+        if self.watch.as_mut().is_some_and(|is_watched| is_watched()) {
+            let copy = self.copy();
+            self.watched.push(copy);
+        }
         let (calls, fault) = self.faults.as_ref()?;
         let once = *fault != Fault::Interrupted || at == calls.start;
         let hit = calls.contains(&at) && possible.contains(fault) && once;
