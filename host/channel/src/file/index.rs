@@ -3,7 +3,8 @@
 //! ```text
 //! segment   events ─────────────────────────────▶ put into it so far
 //!           done.logged   events whose take (or withdrawal) has been written: what the next state repeats
-//!           done.settled  how many of them are known to be durable: all of a sealed segment ⇒ it is deleted
+//!           done.settled  how many of them are known to be durable: all of a sealed segment ⇒ it is deleted,
+//!                         if a later segment of the folder begins with a state, which repeats its takes
 //! folder    cursor ────────▶ end                  records between are on disk only, and will be read in this order
 //! open      puts that are durable and not committed yet
 //! ```
@@ -64,6 +65,8 @@ pub(super) struct Segment {
     pub(super) file_bytes: u64,
     /// Where its last record begins; 0 if that is not known.
     pub(super) last_record: u64,
+    /// Whether it begins with a good state, which repeats the takes of earlier segments of its folder.
+    pub(super) has_state: bool,
     /// Being deleted: its file may be gone or not.
     pub(super) leaving: bool,
 }
@@ -155,9 +158,13 @@ impl Index {
         }
         self.undone(segment, events).into_iter().flat_map(|gap| covered.gaps(gap)).collect()
     }
-    /// Sealed segments without a pending event; they are marked, so that each is deleted by one caller.
+    /// Sealed segments without a pending event whose takes are repeated by a later state; they are marked, so that each
+    /// is deleted by one caller.
     pub(super) fn take_drained(&mut self, lane: usize) -> Vec<u64> {
-        let drained = self.segments.iter_mut().filter(|(_, s)| s.lane == lane && !s.leaving && s.is_drained());
+        let mut of_lane = self.segments.iter().filter(|(_, s)| s.lane == lane);
+        let repeated_by = of_lane.rfind(|(_, s)| s.has_state && !s.leaving).map_or(0, |(&id, _)| id);
+        let earlier = self.segments.range_mut(..repeated_by);
+        let drained = earlier.filter(|(_, s)| s.lane == lane && !s.leaving && s.is_drained());
         let drained = drained.map(|(&id, segment)| {
             segment.leaving = true;
             id

@@ -90,6 +90,7 @@ struct Entry {
     known: Option<Summary>,
     /// Where its last record is, if it was read.
     last_record: u64,
+    has_state: bool,
 }
 
 /// All that is being found out.
@@ -177,7 +178,7 @@ impl Recovery<'_> {
         for &number in &numbers {
             self.next_segment = self.next_segment.max(number + 1);
             let path = path_of(dir, number);
-            self.segments.insert(number, Entry { lane, path, known: None, last_record: 0 });
+            self.segments.insert(number, Entry { lane, path, known: None, last_record: 0, has_state: false });
         }
         let mut older_are_known = false;
         for &number in numbers.iter().rev() {
@@ -264,6 +265,7 @@ impl Recovery<'_> {
         if let Some(entry) = self.segments.get_mut(&number) {
             entry.known = Some(found.known);
             entry.last_record = found.last_record;
+            entry.has_state = has_state;
         }
         Ok(has_state)
     }
@@ -412,7 +414,7 @@ impl Recovery<'_> {
             cursors: vec![crate::file::index::Cursor::default(); lanes],
             ..Index::default()
         };
-        for (number, Entry { lane, path, known, last_record }) in std::mem::take(&mut self.segments) {
+        for (number, Entry { lane, path, known, last_record, has_state }) in std::mem::take(&mut self.segments) {
             let mut known = known.unwrap_or_default();
             known.done = Ranges::default();
             known.sealed = true;
@@ -423,7 +425,7 @@ impl Recovery<'_> {
             }
             let settled = known.done.count();
             let file_bytes = self.storage.open(&path).and_then(|file| file.len()).unwrap_or(known.length);
-            let segment = Segment { lane, known, settled, file_bytes, last_record, leaving: false };
+            let segment = Segment { lane, known, settled, file_bytes, last_record, has_state, leaving: false };
             index.segments.insert(number, segment);
         }
         Ok(index)

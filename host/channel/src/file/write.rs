@@ -293,7 +293,7 @@ impl Log {
         let lane = lane.number;
         let follows = index.next_to_read(lane).is_none();
         let last_record = active.last_record;
-        let segment = Segment { lane, known, settled: 0, file_bytes, last_record, leaving: false };
+        let segment = Segment { lane, known, settled: 0, file_bytes, last_record, has_state: true, leaving: false };
         index.segments.insert(number, segment);
         if follows {
             index.cursors[lane] = Cursor { segment: number, offset: active.offset, event: 0 };
