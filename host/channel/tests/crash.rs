@@ -68,7 +68,7 @@ async fn check_after_cut(disk: &SimulatedDisk, truth: &Truth, doing: &Doing, rng
     let subject = Subject::open(&after, limits(shape.0, shape.1));
     let delivered = subject.drain().await;
     truth.judge(&delivered, doing);
-    assert_eq!(subject.quarantined(), 0, "a power cut damages nothing that was durable");
+    assert_eq!(subject.quarantined(), 0, "a power cut damages nothing that was durable: {:?}", subject.channel.metrics());
     assert!(subject.put(&[truth.next + 100]).await, "the channel works");
     subject.channel.close_blocking();
     let again = Subject::open(&after, limits(shape.0, shape.1));

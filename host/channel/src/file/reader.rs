@@ -42,6 +42,9 @@ pub(super) struct Reader {
 struct LaneReader {
     open: Option<(Scanner, SegmentHead)>,
     next: Option<Found>,
+    /// Damage since the last good record. Whether events were in it shows what follows: what a crash has torn is
+    /// damage without any.
+    damage: Vec<Range<u64>>,
 }
 
 /// A put that has been read and not passed.
@@ -116,12 +119,15 @@ impl Log {
                 Some((_, Item::DamagedPayload { head })) if head.kind == Kind::Put => {
                     lane.next = Some(Found { at: cursor, behind, head, payload: None });
                 }
-                Some((_, Item::Record { .. })) => self.skip(number, stretch, behind, ledger),
+                Some((_, Item::Record { .. })) => self.skip(number, lane, stretch, behind, ledger),
                 Some((offset, Item::DamagedPayload { .. } | Item::Damaged { .. })) => {
-                    self.quarantine(number, cursor.segment, offset..behind);
-                    self.skip(number, stretch, behind, ledger);
+                    lane.damage.push(offset..behind);
+                    self.skip(number, lane, stretch, behind, ledger);
                 }
-                None => self.skip(number, stretch, stretch.length, ledger),
+                None => {
+                    lane.damage.push(cursor.offset.max(RECORDS_AT)..stretch.length);
+                    self.skip(number, lane, stretch, stretch.length, ledger);
+                }
             }
         }
     }
@@ -156,33 +162,34 @@ impl Log {
             Err(error) => return Err(error),
         };
         tracing::error!(segment = %path.display(), why, "the segment cannot be read: its events are lost");
-        LogMetrics::add(&self.metrics.quarantined_records, 1);
-        self.skip(number, stretch, length, ledger);
+        lane.damage.push(offset..length);
+        self.skip(number, lane, stretch, length, ledger);
         Ok(false)
     }
 
     /// Passes something that holds no events. Events that should have come before the end, and have not, are lost.
-    fn skip(&self, lane: usize, stretch: Stretch, behind: u64, ledger: Ledger<'_>) {
+    fn skip(&self, number: usize, lane: &mut LaneReader, stretch: Stretch, behind: u64, ledger: Ledger<'_>) {
         let Stretch { from, length, events } = stretch;
         let mut cursor = Cursor { offset: behind, ..from };
         if behind >= length {
-            self.lose(from.segment, from.event..events.max(from.event), ledger);
+            self.lose(number, lane, from.segment, from.event..events.max(from.event), ledger);
             cursor.event = events.max(from.event);
         }
-        self.index().cursors[lane] = cursor;
+        self.index().cursors[number] = cursor;
     }
 
     /// Passes a put: what is not done of it goes to the queue.
-    fn pass(&self, number: usize, lane: &LaneReader, found: Found, ledger: Ledger<'_>) {
+    fn pass(&self, number: usize, lane: &mut LaneReader, found: Found, ledger: Ledger<'_>) {
         let Found { at, behind, head, payload } = found;
         if head.first_event > at.event {
-            self.lose(at.segment, at.event..head.first_event, ledger);
+            self.lose(number, lane, at.segment, at.event..head.first_event, ledger);
         }
         let events = head.first_event..head.first_event.saturating_add(head.events);
         let segment_head = lane.open.as_ref().map(|(_, segment_head)| segment_head);
         let batch = payload.zip(segment_head).map(|(payload, segment_head)| self.unpack(&head, segment_head, payload));
         match batch {
             Some(Ok(batch)) => {
+                lane.damage.clear();
                 let put_at = instant_of(head.put_at_ms);
                 let mut index = self.index();
                 for run in index.unread(at.segment, events.clone()) {
@@ -193,11 +200,11 @@ impl Log {
                 index.cursors[number] = Cursor { segment: at.segment, offset: behind, event: events.end };
                 return;
             }
-            Some(Err(why)) => tracing::error!(segment = at.segment, offset = at.offset, why, "a record is damaged"),
-            None => tracing::error!(segment = at.segment, offset = at.offset, "the checksum of a record is wrong"),
+            Some(Err(why)) => tracing::warn!(segment = at.segment, offset = at.offset, why, "a record is damaged"),
+            None => tracing::warn!(segment = at.segment, offset = at.offset, "the checksum of a record is wrong"),
         }
-        self.quarantine(number, at.segment, at.offset.max(RECORDS_AT)..behind);
-        self.lose(at.segment, events.clone(), ledger);
+        lane.damage.push(at.offset.max(RECORDS_AT)..behind);
+        self.lose(number, lane, at.segment, events.clone(), ledger);
         self.index().cursors[number] = Cursor { segment: at.segment, offset: behind, event: events.end };
     }
 
@@ -221,27 +228,31 @@ impl Log {
         is_whole.then_some(batch).ok_or_else(|| "it has another number of events than it says".to_owned())
     }
 
-    /// Events that cannot be read are no longer in the channel; the ledger is told in the same movement.
-    fn lose(&self, segment: u64, events: Range<u32>, ledger: Ledger<'_>) {
-        let _movement = ledger.gate.movement();
-        let mut index = self.index();
-        let mut lost = 0;
-        for run in index.unread(segment, events) {
-            lost += index.write_off(segment, run);
-        }
-        drop(index);
+    /// Events that cannot be read are no longer in the channel; the ledger is told in the same movement. The damage
+    /// that they were in is set aside.
+    fn lose(&self, number: usize, lane: &mut LaneReader, segment: u64, events: Range<u32>, ledger: Ledger<'_>) {
+        let damage = std::mem::take(&mut lane.damage);
+        let lost = {
+            let _movement = ledger.gate.movement();
+            let mut index = self.index();
+            let mut lost = 0;
+            for run in index.unread(segment, events) {
+                lost += index.write_off(segment, run);
+            }
+            drop(index);
+            self.queue.lose(lost as usize, 0);
+            ChannelCounters::add(&ledger.counters.damaged, lost as usize);
+            lost
+        };
         if lost == 0 {
             return;
         }
-        self.queue.lose(lost as usize, 0);
-        ChannelCounters::add(&ledger.counters.damaged, lost as usize);
         LogMetrics::add(&self.metrics.quarantined_events, lost);
+        LogMetrics::add(&self.metrics.quarantined_records, damage.len().max(1) as u64);
         tracing::error!(segment, events = lost, "events are lost: their record is damaged");
-    }
-
-    fn quarantine(&self, lane: usize, segment: u64, bytes: Range<u64>) {
-        LogMetrics::add(&self.metrics.quarantined_records, 1);
-        set_aside(&*self.storage, &self.lanes[lane].dir, segment, bytes);
+        for bytes in damage {
+            set_aside(&*self.storage, &self.lanes[number].dir, segment, bytes);
+        }
     }
 }
 
