@@ -23,6 +23,7 @@ mod gate;
 mod memory;
 mod put_all;
 mod queue;
+pub mod sql;
 
 pub use channel::{Channel, ChannelLimits, ChannelStatus, Patience, Reservation, Take};
 pub use counters::ChannelCounters;
@@ -34,7 +35,7 @@ pub use put_all::{PutAllError, put_all};
 #[doc(hidden)]
 pub mod model {
     //! The concurrent core, open for the model checker only.
-    pub use crate::queue::{Demand, Queue, QueueTake, Reserved};
+    pub use crate::queue::{Demand, Origin, Queue, QueueTake, Reserved};
 }
 
 /// The locks of the concurrent core: the standard library's, or the model checker's.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! segment head   key name, 16 random bytes ──┐
-//! record head    ordinal of the record ──────┴──▶ RecordNonce      both stored in the clear
+//! record head    its first event's number ──────┴──▶ RecordNonce      both stored in the clear
 //! record         sealed payload                                   CRC32C over the sealed bytes
 //! ```
 //!
@@ -16,7 +16,7 @@ pub struct RecordNonce {
     /// Random bytes of the segment, drawn when it was made: a directory that is deleted and made again does not
     /// repeat them.
     pub segment: [u8; 16],
-    /// The record's number in its segment. It is never used twice, also not after a failed write.
+    /// The number of the record's first event in its segment. It is never used twice, also not after a failed write.
     pub record: u32,
 }
 
@@ -51,10 +51,12 @@ pub trait RecordCipher: Send + Sync {
     /// How a stored record names the cipher: `AESCTRNOPADDING` for example. Stored in the segment's head, so that
     /// a changed `encryption.cipherProvider` is a clear error and not garbage.
     fn name(&self) -> &str;
-    /// Whether records that were sealed by the cipher of this name can be opened.
-    fn opens(&self, name: &str) -> bool {
-        name == self.name()
-    }
+    /// Whether records that were sealed by the cipher of this name with the key of this name could be opened. Asked
+    /// for every segment when the channel is opened: a missing key must not be found out in the middle of it.
+    ///
+    /// # Errors
+    /// [`CipherError::UnknownKey`], or [`CipherError::Failed`] for another cipher.
+    fn check(&self, cipher: &str, key: &str) -> Result<(), CipherError>;
     /// Appends the sealed form of `plain` to `out`, which may hold bytes already.
     ///
     /// # Errors
