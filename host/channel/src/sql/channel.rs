@@ -231,7 +231,11 @@ impl Inner {
     }
 
     fn lose(&self, piece: &Piece) {
-        tracing::error!(row = piece.id, events = piece.events.len(), "a row of the channel is damaged or missing: its events are lost; what there is of it is in the table of damaged rows");
+        tracing::error!(
+            row = piece.id,
+            events = piece.events.len(),
+            "a row of the channel is damaged or missing: its events are lost; what there is of it is in the table of damaged rows"
+        );
         if let Err(error) = self.desk.store().set_aside(piece.id) {
             tracing::warn!(%error, row = piece.id, "a damaged row could not be set aside");
         }

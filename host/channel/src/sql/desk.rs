@@ -69,7 +69,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Desk {
     pub fn new(store: Box<dyn Store>) -> Self {
-        Self { jobs: Mutex::default(), store: Mutex::new(store), ids: Mutex::new(0..0), runtime: Mutex::default() }
+        Self {
+            jobs: Mutex::default(),
+            store: Mutex::new(store),
+            ids: Mutex::new(0..0),
+            runtime: Mutex::default(),
+        }
     }
 
     /// The database, when no group is under way.
@@ -86,7 +91,10 @@ impl Desk {
     /// Writes a batch as a row; it is on disk when this returns.
     pub async fn put(self: &Arc<Self>, batch: &Batch) -> Result<Stored, StoreError> {
         let Some(row) = NewRow::of(self.new_id()?, batch) else {
-            return Err(StoreError::Refused { database: "the channel".into(), cause: "a batch above 4 GiB".into() });
+            return Err(StoreError::Refused {
+                database: "the channel".into(),
+                cause: "a batch above 4 GiB".into(),
+            });
         };
         let (answer, answered) = oneshot::channel();
         self.submit(Job::Put(row, answer));

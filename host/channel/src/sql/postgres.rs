@@ -89,7 +89,8 @@ impl Postgres {
         let cause = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
         // Class 08 is the connection, 57P the server's stop and start, 53300 too many connections.
         let code = error.code().map_or("", |code| code.code());
-        let is_away = error.is_closed() || code.starts_with("08") || code.starts_with("57P") || code == "53300";
+        let is_away =
+            error.is_closed() || code.starts_with("08") || code.starts_with("57P") || code == "53300";
         let is_away = is_away || (code.is_empty() && self.client.as_ref().is_none_or(|c| c.is_closed()));
         match is_away {
             true => self.away(cause),
@@ -128,7 +129,9 @@ impl Postgres {
             let (client, connection) = server.connect(NoTls).await?;
             tokio::spawn(connection);
             // A server that is set to answer before it has written would make our acknowledgements untrue.
-            client.batch_execute("SET synchronous_commit = on; SET idle_in_transaction_session_timeout = 0").await?;
+            client
+                .batch_execute("SET synchronous_commit = on; SET idle_in_transaction_session_timeout = 0")
+                .await?;
             PgResult::Ok(client)
         })?;
         let client = Arc::new(connected.map_err(|error| match self.error(&error) {
@@ -148,7 +151,10 @@ impl Postgres {
     fn hold(&mut self, client: &Arc<Client>) -> Result<(), StoreError> {
         let (client, holder) = (client.clone(), self.holder);
         let locked = self.block_on(async move {
-            client.query_one("SELECT pg_try_advisory_lock($1)", &[&holder]).await.map(|row| row.get::<_, bool>(0))
+            client
+                .query_one("SELECT pg_try_advisory_lock($1)", &[&holder])
+                .await
+                .map(|row| row.get::<_, bool>(0))
         })?;
         match locked {
             Ok(true) => Ok(()),
@@ -300,7 +306,9 @@ impl Store for Postgres {
         let ids = Arc::new(ids.to_vec());
         let rows = self.with_retries(|client| {
             let ids = ids.clone();
-            async move { client.query("SELECT id, crc, content FROM flumen_batch WHERE id = ANY($1)", &[&*ids]).await }
+            async move {
+                client.query("SELECT id, crc, content FROM flumen_batch WHERE id = ANY($1)", &[&*ids]).await
+            }
         })?;
         let batch = |row: &tokio_postgres::Row| {
             let crc = u32::try_from(row.get::<_, i64>(1)).map_err(|error| error.to_string());
@@ -374,7 +382,9 @@ async fn transact(client: &Client, writes: &[Owned], channel: &str, holder: i64)
         }
     }
     if !ids.is_empty() {
-        client.execute(INSERT, &[&ids, &events, &bodies, &times, &crcs, &contents, &channel, &holder]).await?;
+        client
+            .execute(INSERT, &[&ids, &events, &bodies, &times, &crcs, &contents, &channel, &holder])
+            .await?;
     }
     if !done.is_empty() {
         let whole = done.iter().filter(|(_, events)| events.start == 0);

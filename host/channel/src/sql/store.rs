@@ -128,9 +128,14 @@ pub struct Row {
 pub enum Write<'a> {
     Insert(&'a NewRow),
     /// These events were delivered. The row goes with the last of them.
-    Done { id: i64, events: Range<u32> },
+    Done {
+        id: i64,
+        events: Range<u32>,
+    },
     /// The row was never committed.
-    Forget { id: i64 },
+    Forget {
+        id: i64,
+    },
 }
 
 /// A database. Called by one thread at a time, which it may block.
