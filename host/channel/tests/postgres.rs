@@ -90,7 +90,9 @@ async fn drain(channel: &Arc<dyn Channel>, size: usize) -> Vec<usize> {
     let mut all = Vec::new();
     while let Some(take) = channel.try_take(size).await.expect("readable") {
         let bodies = take.batches().iter().flat_map(Batch::iter);
-        all.extend(bodies.map(|e| str::from_utf8(e.body()).expect("text").parse::<usize>().expect("a number")));
+        all.extend(
+            bodies.map(|e| str::from_utf8(e.body()).expect("text").parse::<usize>().expect("a number")),
+        );
         take.commit(&mut || ()).await.expect("recorded");
     }
     all
@@ -180,7 +182,8 @@ fn a_server_that_is_killed_and_comes_back_costs_nothing() {
     let Some(mut server) = Server::start() else { return };
     in_real_time(async {
         let channel = open(&server, "c1");
-        let (acked, done) = (Arc::new(Mutex::new(Vec::new())), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let (acked, done) =
+            (Arc::new(Mutex::new(Vec::new())), Arc::new(std::sync::atomic::AtomicBool::new(false)));
         let producer = tokio::spawn({
             let (channel, acked, done) = (channel.clone(), acked.clone(), done.clone());
             async move {
@@ -229,7 +232,10 @@ fn puts_are_refused_when_the_server_stays_away_and_accepted_when_it_is_back() {
         put(&channel, 0..5).await.expect("stored");
         tokio::task::block_in_place(|| server.tell("kill"));
         let refused = put(&channel, 5..10).await;
-        assert!(matches!(&refused, Err(PutError::Storage(why)) if why.contains("cannot be reached")), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(PutError::Storage(why)) if why.contains("cannot be reached")),
+            "{refused:?}"
+        );
         // What is in memory can be delivered, but not be noted as delivered.
         let take = channel.try_take(5).await.expect("in memory").expect("events");
         take.commit(&mut || panic!("nothing is settled")).await.expect_err("the server is away");

@@ -48,6 +48,7 @@ impl Server {
     }
 
     /// How to reach it.
+    #[allow(dead_code, reason = "not all tests do")]
     pub fn config(&self) -> tokio_postgres::Config {
         config(&self.dir)
     }
