@@ -18,7 +18,6 @@ fn limits(server: &Server, wanted: Wanted, channel: &str) -> SqlLimits {
     let options = PostgresOptions {
         server: server.config(),
         channel: channel.to_owned(),
-        create_schema: true,
         retry: Duration::from_secs(20),
     };
     SqlLimits {

@@ -28,7 +28,6 @@ fn open(kind: &str, dir: &Path) -> SqlChannel {
         _ => Database::Postgres(Box::new(PostgresOptions {
             server: server::config(dir),
             channel: "c1".into(),
-            create_schema: true,
             retry: Duration::from_secs(20),
         })),
     };

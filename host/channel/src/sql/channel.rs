@@ -12,7 +12,7 @@ use super::backlog::{Backlog, Piece, pieces};
 use super::desk::{Desk, Stored};
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
-use super::store::{Database, Row, Store, StoreError};
+use super::store::{Database, Read, Row, Store, StoreError};
 use crate::channel::{Channel, ChannelLimits, ChannelStatus, Patience, Reservation, Take};
 use crate::counters::ChannelCounters;
 use crate::error::{PutError, TakeError};
@@ -77,7 +77,7 @@ impl SqlChannel {
         }
         let store: Box<dyn Store> = match &limits.database {
             Database::Sqlite(path) => Box::new(Sqlite::new(path.clone(), limits.create_schema)),
-            Database::Postgres(options) => Box::new(Postgres::new((**options).clone())),
+            Database::Postgres(options) => Box::new(Postgres::new((**options).clone(), limits.create_schema)),
         };
         let demand = Demand { events: limits.capacity, slots: usize::MAX };
         Self(Arc::new(Inner {
@@ -221,7 +221,7 @@ impl Inner {
         Ok(())
     }
 
-    fn append_read(&self, piece: &Piece, rows: &[(i64, Result<Batch, String>)]) -> bool {
+    fn append_read(&self, piece: &Piece, rows: &[Read]) -> bool {
         let range = piece.events.start as usize..piece.events.end as usize;
         let batch = rows.iter().find(|(id, _)| *id == piece.id).and_then(|(_, batch)| batch.as_ref().ok());
         let Some(batch) = batch.filter(|batch| range.end <= batch.len()) else { return false };

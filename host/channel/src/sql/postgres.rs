@@ -22,12 +22,11 @@ use std::ops::Range;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use flumen_event::Batch;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 
 use super::ranges::left_of;
-use super::store::{PostgresOptions, Row, Store, StoreError, Write, unpack};
+use super::store::{PostgresOptions, Read, Row, Store, StoreError, Write, unpack};
 
 const IDS: i64 = 1000;
 const VERSION: &str = "flumen 1";
@@ -50,6 +49,7 @@ const SCHEMA: &str = "
 /// The store; closed until it is opened. Its connection lives on a thread of its own.
 pub struct Postgres {
     options: PostgresOptions,
+    create_schema: bool,
     runtime: Option<Runtime>,
     client: Option<Arc<Client>>,
     holder: i64,
@@ -66,8 +66,8 @@ enum Owned {
 type PgResult<T> = Result<T, tokio_postgres::Error>;
 
 impl Postgres {
-    pub fn new(options: PostgresOptions) -> Self {
-        Self { options, runtime: None, client: None, holder: 0, suspects: HashSet::new() }
+    pub fn new(options: PostgresOptions, create_schema: bool) -> Self {
+        Self { options, create_schema, runtime: None, client: None, holder: 0, suspects: HashSet::new() }
     }
 
     fn name(&self) -> String {
@@ -187,7 +187,7 @@ impl Postgres {
     }
 
     fn prepare_schema(&mut self) -> Result<(), StoreError> {
-        let create = self.options.create_schema;
+        let create = self.create_schema;
         let client = self.client()?;
         let found = self.block_on(async move {
             const FOUND: &str = "SELECT obj_description(to_regclass('flumen_batch')), to_regclass('flumen_batch') IS NOT NULL";
@@ -302,7 +302,7 @@ impl Store for Postgres {
         })
     }
 
-    fn read(&mut self, ids: &[i64]) -> Result<Vec<(i64, Result<Batch, String>)>, StoreError> {
+    fn read(&mut self, ids: &[i64]) -> Result<Vec<Read>, StoreError> {
         let ids = Arc::new(ids.to_vec());
         let rows = self.with_retries(|client| {
             let ids = ids.clone();

@@ -15,8 +15,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::ranges::left_of;
-use super::store::{Row, Store, StoreError, Write, unpack};
-use flumen_event::Batch;
+use super::store::{Read, Row, Store, StoreError, Write, unpack};
 
 /// "Flum", so that another program's database is not taken for ours.
 const APPLICATION_ID: i32 = 0x466C_756D;
@@ -124,7 +123,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 impl Store for Sqlite {
     fn open(&mut self) -> Result<Vec<Row>, StoreError> {
         self.connection = Some(self.connect()?);
-        let rows = self.with(|connection| rows(connection))?;
+        let rows = self.with(rows)?;
         self.next_id = rows.last().map_or(1, |row| row.id + 1);
         Ok(rows)
     }
@@ -162,7 +161,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn read(&mut self, ids: &[i64]) -> Result<Vec<(i64, Result<Batch, String>)>, StoreError> {
+    fn read(&mut self, ids: &[i64]) -> Result<Vec<Read>, StoreError> {
         self.with(|connection| {
             let mut found = Vec::new();
             let mut select = connection.prepare_cached("SELECT content, crc FROM batch WHERE id = ?1")?;

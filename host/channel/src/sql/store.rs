@@ -23,8 +23,6 @@ pub struct PostgresOptions {
     pub server: tokio_postgres::Config,
     /// Rows of other channels in the same database are left alone.
     pub channel: String,
-    /// Whether tables may be created.
-    pub create_schema: bool,
     /// How long work waits for a server that is away, before puts and takes are refused.
     pub retry: Duration,
 }
@@ -123,6 +121,9 @@ pub struct Row {
     pub left: Vec<Range<u32>>,
 }
 
+/// A row's number and its batch, or why its content is none.
+pub type Read = (i64, Result<Batch, String>);
+
 /// Something to be done in a transaction. Doing it twice is doing it once.
 #[derive(Debug)]
 pub enum Write<'a> {
@@ -147,8 +148,8 @@ pub trait Store: Send {
     fn new_ids(&mut self) -> Result<Range<i64>, StoreError>;
     /// Does all of this, or nothing, and returns when it is durable.
     fn apply(&mut self, writes: &[Write<'_>]) -> Result<(), StoreError>;
-    /// The batches of rows; an inner error says why a row's content is none. Missing rows are left out.
-    fn read(&mut self, ids: &[i64]) -> Result<Vec<(i64, Result<Batch, String>)>, StoreError>;
+    /// The batches of rows. Missing rows are left out.
+    fn read(&mut self, ids: &[i64]) -> Result<Vec<Read>, StoreError>;
     /// Sets a row aside whose content is damaged, so that nobody stumbles over it again.
     fn set_aside(&mut self, id: i64) -> Result<(), StoreError>;
     /// Claims rows of others that are gone for good.

@@ -133,7 +133,6 @@ fn postgres(
     Some(Database::Postgres(Box::new(PostgresOptions {
         server,
         channel: settings.name().to_owned(),
-        create_schema: options.create_schema,
         retry: SERVER_RETRY,
     })))
 }
