@@ -1,5 +1,6 @@
 //! The channels' options and how each is built. The channels themselves live in `flumen-channel`.
 
+mod file;
 mod memory;
 
 use std::sync::Arc;
@@ -19,4 +20,4 @@ pub struct ChannelType {
 }
 
 /// All channels.
-pub static TYPES: &[ChannelType] = &[memory::MEMORY, memory::PSEUDO_TRANSACTIONAL];
+pub static TYPES: &[ChannelType] = &[memory::MEMORY, file::FILE, memory::PSEUDO_TRANSACTIONAL];
