@@ -54,15 +54,16 @@ pub trait Channel: Send + Sync {
     /// Its counters.
     fn counters(&self) -> &ChannelCounters;
 
-    /// Makes the channel ready: called once before anything is put or taken, and again as long as it fails.
+    /// Makes the channel ready: called once before anything is put or taken, and again as long as it fails. May
+    /// block for as long as the channel's storage takes.
     ///
     /// # Errors
     /// Why it cannot be used yet, for the log and the health page. Puts and takes are refused until then.
-    async fn open(&self) -> Result<(), String> {
+    fn open(&self) -> Result<(), String> {
         Ok(())
     }
-    /// Called once, when neither source nor sink will use it any more.
-    async fn close(&self) {}
+    /// Called once, when neither source nor sink will use it any more. May block, as `open` may.
+    fn close(&self) {}
     /// What it counts beside [`counters`](Self::counters), if it has a log.
     fn log_metrics(&self) -> Option<&LogMetrics> {
         None

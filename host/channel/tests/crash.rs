@@ -55,7 +55,7 @@ async fn step(subject: &Subject, truth: &mut Truth, rng: &mut fastrand::Rng) -> 
         }
         _ => {
             match rng.u8(0..3) {
-                0 => subject.channel.checkpoint_blocking(),
+                0 => subject.channel.write_checkpoint(),
                 _ => drop(subject.channel.try_take(5).await),
             }
             Doing::Nothing
@@ -70,7 +70,7 @@ async fn check_after_cut(disk: &SimulatedDisk, truth: &Truth, doing: &Doing, rng
     truth.judge(&delivered, doing);
     assert_eq!(subject.quarantined(), 0, "a power cut damages nothing that was durable: {:?}", subject.channel.metrics());
     assert!(subject.put(&[truth.next + 100]).await, "the channel works");
-    subject.channel.close_blocking();
+    subject.channel.close();
     let again = Subject::open(&after, limits(shape.0, shape.1));
     assert_eq!(again.drain().await, [truth.next + 100], "what was taken for good is gone, what was put is there");
 }
@@ -89,7 +89,7 @@ async fn live(seed: u64) -> usize {
         let before = truth.clone();
         let doing = if rng.u8(0..20) == 0 {
             if rng.bool() {
-                subject.channel.close_blocking();
+                subject.channel.close();
             }
             subject = Subject::open(&disk, limits(shape.0, shape.1));
             Doing::Nothing
@@ -131,15 +131,15 @@ async fn live_with_faults(disk: &SimulatedDisk, faults: Option<(std::ops::Range<
     }
     let subject = Subject::closed(disk, limits(1, 1 << 20));
     // What cannot be opened refuses, and is tried again.
-    let _may_fail = subject.channel.open_blocking();
+    let _may_fail = subject.channel.try_open();
     for at in 0..30 {
         step(&subject, &mut truth, &mut rng).await;
         if at % 5 == 0 {
-            let _may_fail = subject.channel.open_blocking();
+            let _may_fail = subject.channel.try_open();
         }
     }
     disk.heal();
-    subject.channel.open_blocking().expect("opens when nothing fails any more");
+    subject.channel.try_open().expect("opens when nothing fails any more");
     let extra = truth.fresh(3);
     assert!(subject.put(&extra).await, "puts work again");
     truth.pending.extend(extra);
@@ -152,7 +152,7 @@ async fn live_with_faults(disk: &SimulatedDisk, faults: Option<(std::ops::Range<
     let last = truth.fresh(4);
     assert!(subject.put(&last).await, "puts work still");
     truth.pending.extend(last);
-    subject.channel.close_blocking();
+    subject.channel.close();
     truth
 }
 

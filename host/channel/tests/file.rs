@@ -25,7 +25,7 @@ mod on_disk {
         let gate = Arc::new(Gate::default());
         let limits = limits(wanted, LogOptions { segment_bytes: 1 << 20, ..LogOptions::below(dir.path()) });
         let channel = FileChannel::new(limits, None, gate.clone());
-        channel.open_blocking().expect("opened");
+        channel.try_open().expect("opened");
         Subject { channel: Arc::new(channel), gate, rest: Box::new(dir) }
     }
     contract_tests!(make);
@@ -42,7 +42,7 @@ mod without_memory {
         let log = LogOptions { segment_bytes: 4096, window_bytes: 0, data_dirs, ..LogOptions::below(dir) };
         let channel =
             FileChannel::on(Arc::new(SimulatedDisk::default()), limits(wanted, log), None, gate.clone());
-        channel.open_blocking().expect("opened");
+        channel.try_open().expect("opened");
         Subject { channel: Arc::new(channel), gate, rest: Box::new(()) }
     }
     contract_tests!(make);

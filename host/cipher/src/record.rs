@@ -120,8 +120,9 @@ impl RecordCipher for AesRecordCipher {
     fn name(&self) -> &str {
         self.mode.name()
     }
-    fn opens(&self, name: &str) -> bool {
-        Mode::of(name).is_some()
+    fn check(&self, cipher: &str, key: &str) -> Result<(), CipherError> {
+        mode_of(cipher)?;
+        self.key_at(key).map(|_| ())
     }
 
     fn seal(&self, nonce: RecordNonce, plain: &[u8], out: &mut Vec<u8>) -> Result<(), CipherError> {
@@ -145,8 +146,7 @@ impl RecordCipher for AesRecordCipher {
         nonce: RecordNonce,
         sealed: &[u8],
     ) -> Result<Vec<u8>, CipherError> {
-        let mode = Mode::of(cipher)
-            .ok_or_else(|| CipherError::Failed(format!("records sealed by {cipher} cannot be opened")))?;
+        let mode = mode_of(cipher)?;
         let aes = self.segment(SegmentKey { mode, key: self.key_at(key)?, segment: nonce.segment })?;
         if let Aes::Ctr(key) = &*aes {
             let mut content = sealed.to_vec();
@@ -164,6 +164,10 @@ impl RecordCipher for AesRecordCipher {
             .map_err(|_| refused("the tag does not match"))?;
         Ok(content)
     }
+}
+
+fn mode_of(cipher: &str) -> Result<Mode, CipherError> {
+    Mode::of(cipher).ok_or_else(|| CipherError::Failed(format!("records sealed by {cipher} cannot be opened")))
 }
 
 /// What a sealed record is bound to besides its content.

@@ -84,16 +84,12 @@ impl FileChannel {
             life: Mutex::new(Life::Closed("the channel has not been opened".into())),
         }))
     }
-    /// Opens the channel on this thread, which may block. Nothing if it is open.
+    /// [`Channel::open`] with the reason as a type. Nothing if it is open.
     ///
     /// # Errors
     /// If the folders cannot be used; the channel stays closed, and opening may be tried again.
-    pub fn open_blocking(&self) -> Result<(), OpenError> {
+    pub fn try_open(&self) -> Result<(), OpenError> {
         self.0.open()
-    }
-    /// Closes the channel on this thread, which may block.
-    pub fn close_blocking(&self) {
-        self.0.close();
     }
     /// What is counted beside the counters of every channel.
     #[must_use]
@@ -101,7 +97,7 @@ impl FileChannel {
         &self.0.metrics
     }
     /// Writes a checkpoint now, on this thread.
-    pub fn checkpoint_blocking(&self) {
+    pub fn write_checkpoint(&self) {
         if let Ok(log) = self.0.log() {
             log.write_checkpoint();
         }
@@ -205,16 +201,11 @@ impl Channel for FileChannel {
         Some(&self.0.metrics)
     }
 
-    async fn open(&self) -> Result<(), String> {
-        let inner = self.0.clone();
-        let opened = tokio::task::spawn_blocking(move || inner.open().map_err(|e| e.to_string())).await;
-        opened.unwrap_or_else(|error| Err(error.to_string()))
+    fn open(&self) -> Result<(), String> {
+        self.0.open().map_err(|error| error.to_string())
     }
-    async fn close(&self) {
-        let inner = self.0.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || inner.close()).await {
-            tracing::error!(%error, "a file channel did not close");
-        }
+    fn close(&self) {
+        self.0.close();
     }
 
     async fn reserve(&self, batch: &Batch, patience: Patience) -> Result<Box<dyn Reservation>, PutError> {

@@ -23,7 +23,7 @@ use crate::file::log::{Log, Parts};
 use crate::file::metrics::LogMetrics;
 use crate::file::ranges::Ranges;
 use crate::file::reader::{instant_of, set_aside};
-use crate::file::record::{HeadError, Kind, RECORDS_AT, SegmentHead};
+use crate::file::record::{HeadError, Kind, RECORDS_AT, SEALED, SegmentHead};
 use crate::file::scan::{self, Item};
 use crate::file::segment::{number_of, path_of};
 use crate::file::state::{Done, State, Summary};
@@ -381,10 +381,9 @@ impl Recovery<'_> {
         });
         let pending: Vec<PathBuf> = with_pending.map(|(_, entry)| entry.path.clone()).collect();
         for path in pending {
-            let opened = scan::open(self.storage, &path, RECORDS_AT, RECORDS_AT);
-            let opened = opened.map_err(|cause| OpenError::Read { path: path.clone(), cause })?;
-            let head = match opened {
-                Ok((_, head)) => head,
+            let unreadable = |cause| OpenError::Read { path: path.clone(), cause };
+            let (mut scanner, head) = match scan::open(self.storage, &path, RECORDS_AT, u64::MAX / 2).map_err(unreadable)? {
+                Ok(opened) => opened,
                 Err(cause @ HeadError::Version(_)) => return Err(OpenError::Version { path, cause }),
                 // The reader counts what it then cannot read.
                 Err(HeadError::Damaged) => continue,
@@ -394,7 +393,7 @@ impl Recovery<'_> {
                 continue;
             }
             let checked = match cipher {
-                Some(cipher) => cipher.check(&head.cipher, &head.key),
+                Some(cipher) => opens_first_put(cipher, &head, &mut scanner).map_err(unreadable)?,
                 None => Err(CipherError::UnknownKey { key: head.key.clone(), known: "none".into() }),
             };
             checked.map_err(|cause| OpenError::Key { path, cause })?;
@@ -430,6 +429,33 @@ impl Recovery<'_> {
         }
         Ok(index)
     }
+}
+
+/// Whether the keys there are open the first good put of a segment. A key of the right name that is another key would
+/// otherwise make every event look damaged.
+fn opens_first_put(
+    cipher: &dyn RecordCipher,
+    segment: &SegmentHead,
+    scanner: &mut scan::Scanner,
+) -> Result<Result<(), CipherError>, Error> {
+    if let Err(missing) = cipher.check(&segment.cipher, &segment.key) {
+        return Ok(Err(missing));
+    }
+    while let Some((_, item)) = scanner.next_item()? {
+        let Item::Record { head, payload } = item else { continue };
+        if head.kind != Kind::Put || head.flags & SEALED == 0 {
+            continue;
+        }
+        let opened = cipher.open(&segment.cipher, &segment.key, head.nonce(segment), &payload);
+        return Ok(opened.and_then(|plain| match flumen_event::Batch::unpack(&plain.into()) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let (key, cause) = (segment.key.clone(), error.to_string());
+                Err(CipherError::NotAuthentic { key, cause })
+            }
+        }));
+    }
+    Ok(Ok(()))
 }
 
 fn new_channel() -> Result<[u8; 16], Error> {

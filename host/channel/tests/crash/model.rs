@@ -84,7 +84,7 @@ impl Subject {
     }
     pub fn open(disk: &SimulatedDisk, limits: FileLimits) -> Self {
         let subject = Self::closed(disk, limits);
-        subject.channel.open_blocking().expect("the channel always starts");
+        subject.channel.try_open().expect("the channel always starts");
         subject
     }
     pub async fn put(&self, numbers: &[u64]) -> bool {

@@ -1,5 +1,6 @@
 //! The channels' options and how each is built. The channels themselves live in `flumen-channel`.
 
+mod file;
 mod jdbc;
 mod memory;
 
@@ -20,4 +21,5 @@ pub struct ChannelType {
 }
 
 /// All channels.
-pub static TYPES: &[ChannelType] = &[memory::MEMORY, jdbc::JDBC, memory::PSEUDO_TRANSACTIONAL];
+pub static TYPES: &[ChannelType] =
+    &[memory::MEMORY, file::FILE, jdbc::JDBC, memory::PSEUDO_TRANSACTIONAL];

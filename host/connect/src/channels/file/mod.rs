@@ -1,0 +1,42 @@
+//! `file`: Flume's options for the durable channel. The channel itself is `flumen_channel::file`.
+
+mod encryption;
+mod options;
+
+use std::sync::Arc;
+
+use flumen_channel::file::{FileChannel, FileLimits};
+use flumen_channel::{Channel, Gate};
+use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings};
+
+use super::ChannelType;
+pub(super) use options::FileOptions;
+
+pub(super) const FILE: ChannelType = ChannelType {
+    spec: ComponentSpec {
+        check: |settings, diagnostics| check(settings, diagnostics).is_some(),
+        transaction_capacity: Some(|settings| {
+            check(settings, &mut Diagnostics::default()).map(|l| l.transaction_capacity)
+        }),
+        ..ComponentSpec::of::<FileOptions>(
+            ComponentKind::Channel,
+            "file",
+            &["org.apache.flume.channel.file.FileChannel"],
+        )
+    },
+    build,
+};
+
+/// Everything that can be known without touching the world.
+fn check(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<FileLimits> {
+    let options = FileOptions::read(settings, diagnostics)?;
+    let limits = options::limits(&options, settings, diagnostics);
+    let is_sealed_well = encryption::check(settings, diagnostics).is_some();
+    limits.filter(|_| is_sealed_well)
+}
+
+fn build(settings: &Settings, gate: Arc<Gate>) -> Result<Arc<dyn Channel>, Diagnostics> {
+    let limits = Diagnostics::or(|diagnostics| check(settings, diagnostics))?;
+    let cipher = encryption::cipher(settings)?;
+    Ok(Arc::new(FileChannel::new(limits, cipher, gate)))
+}
