@@ -41,7 +41,7 @@ fn pass(bencher: divan::Bencher, work: &Work) {
                 create_schema: true,
             };
             let channel: Arc<dyn Channel> = Arc::new(SqlChannel::new(limits, gate.clone()));
-            channel.open().await.expect("opens");
+            channel.open().expect("opens");
             for _ in 0..work.producers {
                 let (parts, gate) = ([(channel.clone(), events(work.batch))], gate.clone());
                 let batches = work.batches / work.producers;

@@ -244,3 +244,17 @@ fn without_a_capacity_there_is_no_limit_and_with_one_there_is() {
         life.put(0..10).await;
     });
 }
+
+#[test]
+fn a_closed_channel_refuses_and_its_file_is_free() {
+    let dir = tempfile::tempdir().expect("a folder");
+    run(async {
+        let life = live(dir.path());
+        life.put(0..10).await;
+        life.channel.close();
+        let refused = life.channel.reserve(&numbers(0..1), Patience::None).await.err().expect("closed");
+        assert!(refused.to_string().contains("the channel is closed"), "{refused}");
+        // The old handle still exists.
+        assert_eq!(live(dir.path()).drain(10).await, (0..10).collect::<Vec<_>>());
+    });
+}

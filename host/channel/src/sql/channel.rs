@@ -286,13 +286,14 @@ impl Channel for SqlChannel {
         &self.0.counters
     }
 
-    async fn open(&self) -> Result<(), String> {
-        let inner = self.0.clone();
-        let opened = tokio::task::spawn_blocking(move || inner.open().map_err(|e| e.to_string())).await;
-        opened.unwrap_or_else(|error| Err(error.to_string()))
+    fn open(&self) -> Result<(), String> {
+        self.0.open().map_err(|error| error.to_string())
     }
-    async fn close(&self) {
-        *lock(&self.0.life) = Life::Ended;
+    fn close(&self) {
+        let was = std::mem::replace(&mut *lock(&self.0.life), Life::Ended);
+        if matches!(was, Life::Open) {
+            self.0.desk.close();
+        }
     }
 
     async fn reserve(&self, batch: &Batch, patience: Patience) -> Result<Box<dyn Reservation>, PutError> {

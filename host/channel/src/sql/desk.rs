@@ -8,7 +8,7 @@
 //! somebody waits. So one producer is not slowed down, and many share one fsync.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use flumen_event::Batch;
 use tokio::runtime::Handle;
@@ -23,6 +23,8 @@ const GROUP_JOBS_MAX: usize = 4096;
 /// The desk of one channel.
 pub struct Desk {
     jobs: Mutex<Jobs>,
+    /// Told when the worker goes.
+    idle: Condvar,
     store: Mutex<Box<dyn Store>>,
     ids: Mutex<Range<i64>>,
     runtime: Mutex<Option<Handle>>,
@@ -71,6 +73,7 @@ impl Desk {
     pub fn new(store: Box<dyn Store>) -> Self {
         Self {
             jobs: Mutex::default(),
+            idle: Condvar::new(),
             store: Mutex::new(store),
             ids: Mutex::new(0..0),
             runtime: Mutex::default(),
@@ -86,6 +89,13 @@ impl Desk {
         if let Ok(handle) = Handle::try_current() {
             *lock(&self.runtime) = Some(handle);
         }
+    }
+
+    /// Does what waits, then closes the database. Blocks.
+    pub fn close(&self) {
+        let idle = self.idle.wait_while(lock(&self.jobs), |jobs| jobs.running);
+        drop(idle.unwrap_or_else(PoisonError::into_inner));
+        self.store().close();
     }
 
     /// Writes a batch as a row; it is on disk when this returns.
@@ -141,6 +151,7 @@ impl Desk {
                 if std::thread::panicking() {
                     lock(&self.0.jobs).running = false;
                 }
+                self.0.idle.notify_all();
             }
         }
         let _running = Running(&self);

@@ -186,6 +186,14 @@ impl Postgres {
         }
     }
 
+    /// The session, and with it this life's lock, ends with its thread. Nobody waits for that: a channel may be
+    /// dropped by a task, which must not block.
+    fn end(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
     fn prepare_schema(&mut self) -> Result<(), StoreError> {
         let create = self.create_schema;
         let client = self.client()?;
@@ -274,6 +282,11 @@ impl Store for Postgres {
         }
         let dead = self.lock_dead()?;
         self.claim(dead.clone(), dead)
+    }
+
+    fn close(&mut self) {
+        self.client = None;
+        self.end();
     }
 
     fn new_ids(&mut self) -> Result<Range<i64>, StoreError> {
@@ -420,10 +433,6 @@ async fn part_done(client: &Client, id: i64, events: Range<u32>) -> PgResult<()>
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // The session, and with it this life's lock, ends with its thread. Waiting for that is not allowed here:
-        // a channel may be dropped by a task.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.end();
     }
 }

@@ -128,6 +128,10 @@ impl Store for Sqlite {
         Ok(rows)
     }
 
+    fn close(&mut self) {
+        self.connection = None;
+    }
+
     fn new_ids(&mut self) -> Result<Range<i64>, StoreError> {
         let first = self.next_id;
         self.next_id += IDS;

@@ -144,6 +144,8 @@ pub trait Store: Send {
     /// Connects, makes what is missing, and claims this channel's rows, which it returns by number. Called until
     /// it succeeds.
     fn open(&mut self) -> Result<Vec<Row>, StoreError>;
+    /// Gives the database back to others. Called once, at the end.
+    fn close(&mut self);
     /// Numbers for new rows, above all that this store has given out or returned before.
     fn new_ids(&mut self) -> Result<Range<i64>, StoreError>;
     /// Does all of this, or nothing, and returns when it is durable.
