@@ -35,8 +35,17 @@ enum Command {
     Explain(ExplainArgs),
     /// Prints the reference of all components and their options, as Markdown
     Options,
+    /// Works on a channel while no agent runs on it
+    #[command(subcommand)]
+    Channel(ChannelCommand),
     /// Prints the version
     Version,
+}
+
+#[derive(Subcommand)]
+enum ChannelCommand {
+    /// Carries the pending events of a Flume file channel into a durable channel of a configuration
+    ImportFlume(ImportFlumeArgs),
 }
 
 /// Where a configuration comes from.
@@ -160,6 +169,35 @@ pub struct ExplainArgs {
     pub config: ConfigArgs,
 }
 
+/// The arguments of `flumen channel import-flume`.
+#[derive(Args, Clone, Debug)]
+pub struct ImportFlumeArgs {
+    /// Flume's folders: one that holds checkpoint and data folders, or each of them
+    #[arg(required = true, value_name = "DIR")]
+    pub directories: Vec<PathBuf>,
+    /// The configuration with the channel that the events go to; may be repeated, later ones override earlier keys
+    #[arg(short = 'f', long, value_name = "FILE", required = true)]
+    pub conf_file: Vec<PathBuf>,
+    /// The agent whose channel it is
+    #[arg(short = 'n', long)]
+    pub name: String,
+    /// The channel. If Flume encrypted its logs, its `encryption.keyProvider` must have the keys
+    #[arg(long)]
+    pub channel: String,
+    /// Only reads, and prints what is pending and what is damaged
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Imports although the channel holds events
+    #[arg(long)]
+    pub append: bool,
+    /// Leaves out the first events: those that an interrupted import has carried over
+    #[arg(long, value_name = "EVENTS", default_value_t = 0)]
+    pub skip: usize,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// Runs the program. The status is 0 after an orderly end, 1 after any fatal error.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(without_jvm_options(arguments)) {
@@ -177,6 +215,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Options => {
             commands::print(&flumen_config::reference::markdown(&flumen_connect::catalog::catalog()))
         }
+        Command::Channel(ChannelCommand::ImportFlume(args)) => commands::channel::import_flume::run(&args),
         Command::Version => commands::print(concat!("Flumen ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }

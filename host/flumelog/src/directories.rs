@@ -25,14 +25,14 @@ pub struct FlumeDirectories {
 }
 
 impl FlumeDirectories {
-    /// Finds them below a folder: data folders by their logs, checkpoints by their name.
+    /// Finds them below some folders, or in these themselves: data folders by their logs, checkpoints by their name.
     ///
     /// # Errors
     /// If there are no logs, or more than one checkpoint.
-    pub fn below(folder: &Path) -> Result<Self, FlumeLogError> {
+    pub fn below(folders: &[PathBuf]) -> Result<Self, FlumeLogError> {
         let mut found = Self::default();
         let mut checkpoints = Vec::new();
-        let mut left = vec![(folder.to_owned(), 0)];
+        let mut left: Vec<(PathBuf, usize)> = folders.iter().map(|folder| (folder.clone(), 0)).collect();
         while let Some((dir, depth)) = left.pop() {
             let mut has_logs = false;
             for entry in std::fs::read_dir(&dir).map_err(FlumeLogError::io(&dir))? {
@@ -53,12 +53,15 @@ impl FlumeDirectories {
             }
         }
         found.data.sort();
+        found.data.dedup();
+        checkpoints.sort();
+        checkpoints.dedup();
         if found.data.is_empty() {
-            return Err(FlumeLogError::NoLogs { path: folder.to_owned() });
+            return Err(FlumeLogError::NoLogs { path: folders.first().cloned().unwrap_or_default() });
         }
         if checkpoints.len() > 1 {
-            checkpoints.sort();
-            return Err(FlumeLogError::SeveralChannels { path: folder.to_owned(), checkpoints });
+            let path = folders.first().cloned().unwrap_or_default();
+            return Err(FlumeLogError::SeveralChannels { path, checkpoints });
         }
         found.checkpoint = checkpoints.pop();
         Ok(found)

@@ -10,7 +10,7 @@ use directory::{deliver, expected, open, unpack};
 use flumen_flumelog::{FlumeChannel, FlumeDirectories, FlumeLogError};
 
 fn refused(dir: &Path) -> FlumeLogError {
-    let directories = FlumeDirectories::below(dir).expect("logs");
+    let directories = FlumeDirectories::below(&[dir.to_owned()]).expect("logs");
     FlumeChannel::open(&directories, &[]).err().expect("refused")
 }
 fn only_log(dir: &Path) -> PathBuf {
@@ -142,14 +142,14 @@ fn format_version_2_is_refused_with_what_to_do() {
 #[test]
 fn a_folder_that_is_no_channel_or_two_is_refused_by_name() {
     let dir = tempfile::tempdir().expect("a folder");
-    let none = FlumeDirectories::below(dir.path()).expect_err("no logs");
+    let none = FlumeDirectories::below(&[dir.path().to_owned()]).expect_err("no logs");
     assert!(matches!(none, FlumeLogError::NoLogs { .. }), "{none}");
     for channel in ["a", "b"] {
         std::fs::create_dir(dir.path().join(channel)).expect("made");
         std::fs::write(dir.path().join(channel).join("checkpoint"), b"x").expect("written");
         std::fs::write(dir.path().join(channel).join("log-1"), b"").expect("written");
     }
-    let two = FlumeDirectories::below(dir.path()).expect_err("two checkpoints");
+    let two = FlumeDirectories::below(&[dir.path().to_owned()]).expect_err("two checkpoints");
     assert!(matches!(two, FlumeLogError::SeveralChannels { .. }), "{two}");
     let data = vec![dir.path().join("a"), dir.path().join("b")];
     let refused = FlumeChannel::open(&FlumeDirectories { data, ..FlumeDirectories::default() }, &[]).err();

@@ -60,7 +60,7 @@ fn open_takes_come_back_first_and_in_order() {
 #[test]
 fn a_key_that_is_not_given_is_named() {
     let dir = unpack("encrypted");
-    let directories = FlumeDirectories::below(dir.path()).expect("a channel");
+    let directories = FlumeDirectories::below(&[dir.path().to_owned()]).expect("a channel");
     let mut keys = directory::keys(dir.path());
     keys.remove(0);
     let refused = FlumeChannel::open(&directories, &keys).err().expect("no key");

@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
             return;
         }
     }
-    let Ok(directories) = FlumeDirectories::below(dir.path()) else { return };
+    let Ok(directories) = FlumeDirectories::below(&[dir.path().to_owned()]) else { return };
     let Ok(channel) = FlumeChannel::open(&directories, &[]) else { return };
     channel.for_each(drop);
 });

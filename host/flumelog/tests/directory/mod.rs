@@ -49,7 +49,7 @@ pub fn keys(dir: &Path) -> Vec<(String, SecretKey)> {
 }
 
 pub fn open(dir: &Path) -> FlumeChannel {
-    let directories = FlumeDirectories::below(dir).expect("a channel");
+    let directories = FlumeDirectories::below(&[dir.to_owned()]).expect("a channel");
     FlumeChannel::open(&directories, &keys(dir)).expect("readable")
 }
 
