@@ -110,13 +110,7 @@ fn carry(
     let runtime = runtime.map_err(|error| format!("no threads can be started: {error}"))?;
     let (mut left_to_skip, mut imported) = (skip, 0);
     while let Some(batch) = source.next() {
-        let stopped = |cause: String| {
-            format!(
-                "{cause}\nstopped after {imported} events; repeat with `--append --skip {}`",
-                skip + imported
-            )
-        };
-        let mut batch = batch.map_err(|error| stopped(error.to_string()))?;
+        let mut batch = batch.map_err(|error| stopped(&error, skip + imported))?;
         let skipped = left_to_skip.min(batch.len());
         left_to_skip -= skipped;
         drop(batch.split_to(skipped));
@@ -127,7 +121,7 @@ fn carry(
             let put = runtime.block_on(async {
                 put_all(&[(channel.clone(), part)], Patience::KeepAlive, gate, || ()).await
             });
-            put.map_err(|error| stopped(error.to_string()))?;
+            put.map_err(|error| stopped(&error, skip + imported))?;
             imported += count;
         }
     }
@@ -138,6 +132,10 @@ fn carry(
         "{imported} events imported; move Flume's folders away before they are imported again"
     );
     Ok(text)
+}
+
+fn stopped(cause: &dyn std::error::Error, done: usize) -> String {
+    format!("{cause}\nthe import stopped: repeat it with `--append --skip {done}`")
 }
 
 /// The keys that the channel's own options name, for logs that Flume has encrypted.
