@@ -109,7 +109,7 @@ fn carry(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no threads can be started: {error}"))?;
     let (mut left_to_skip, mut imported) = (skip, 0);
-    while let Some(batch) = source.next() {
+    for batch in source.by_ref() {
         let mut batch = batch.map_err(|error| stopped(&error, skip + imported))?;
         let skipped = left_to_skip.min(batch.len());
         left_to_skip -= skipped;
