@@ -46,6 +46,7 @@ async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: b
         capacity: 100_000_000,
         transaction_capacity: 10_000,
         keep_alive: Duration::from_secs(60),
+        spill: None,
         log: LogOptions::below(dir),
     };
     let channel = Arc::new(FileChannel::new(limits, None, gate.clone()));

@@ -37,7 +37,7 @@ fn open(dir: &Path, minimum_free_bytes: u64) -> (Arc<FileChannel>, Arc<Gate>) {
         window_bytes: 0,
         ..LogOptions::below(dir)
     };
-    let limits = FileLimits { capacity: 100_000, transaction_capacity: 1000, keep_alive: Duration::ZERO, log };
+    let limits = FileLimits { capacity: 100_000, transaction_capacity: 1000, keep_alive: Duration::ZERO, spill: None, log };
     let gate = Arc::new(Gate::default());
     let channel = Arc::new(FileChannel::new(limits, None, gate.clone()));
     channel.try_open().expect("opened");

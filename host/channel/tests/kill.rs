@@ -31,7 +31,7 @@ fn open(dir: &Path) -> Subject {
         ..LogOptions::below(dir)
     };
     let limits =
-        FileLimits { capacity: 1_000_000, transaction_capacity: 1000, keep_alive: Duration::ZERO, log };
+        FileLimits { capacity: 1_000_000, transaction_capacity: 1000, keep_alive: Duration::ZERO, spill: None, log };
     let gate = Arc::new(Gate::default());
     let subject = Subject { channel: Arc::new(FileChannel::new(limits, None, gate.clone())), gate };
     subject.channel.try_open().expect("the channel always starts");
