@@ -33,19 +33,12 @@ enum Command {
     Check(CheckArgs),
     /// Prints what an agent's configuration amounts to: every option, its value, and where that comes from
     Explain(ExplainArgs),
+    /// Looks at a file channel that no agent runs, checks it, takes its events out, puts it in order
+    Channel(ChannelArgs),
     /// Prints the reference of all components and their options, as Markdown
     Options,
-    /// Works on a channel while no agent runs on it
-    #[command(subcommand)]
-    Channel(ChannelCommand),
     /// Prints the version
     Version,
-}
-
-#[derive(Subcommand)]
-enum ChannelCommand {
-    /// Carries the pending events of a Flume file channel into a durable channel of a configuration
-    ImportFlume(ImportFlumeArgs),
 }
 
 /// Where a configuration comes from.
@@ -155,6 +148,66 @@ pub struct CheckArgs {
     pub config: ConfigArgs,
 }
 
+/// The arguments of `flumen channel`.
+#[derive(Args, Clone, Debug)]
+pub struct ChannelArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ChannelCommand,
+}
+
+/// What can be done with a channel.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ChannelCommand {
+    /// Prints the segments, how much is pending, the oldest event, the keys that are needed
+    Inspect(ChannelTarget),
+    /// Reads every byte and says what is damaged. Exit status 1 if anything is
+    Verify(ChannelTarget),
+    /// Writes all pending events, one JSON object a line; they stay in the channel
+    Export {
+        /// Which channel.
+        #[command(flatten)]
+        target: ChannelTarget,
+        /// The file to write, which must not exist; standard output if none is named
+        #[arg(short = 'o', long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Carries the pending events of a Flume file channel into a durable channel of a configuration
+    ImportFlume(Box<ImportFlumeArgs>),
+    /// Copies the channel to a backup, then writes what can be read of it anew
+    Repair {
+        /// Which channel.
+        #[command(flatten)]
+        target: ChannelTarget,
+        /// A folder for the copy, empty or not there
+        #[arg(long, value_name = "DIR")]
+        backup: PathBuf,
+    },
+}
+
+/// A channel of a configuration, or its folders.
+#[derive(Args, Clone, Debug)]
+pub struct ChannelTarget {
+    /// The configuration that the channel is in
+    #[arg(short = 'f', long, value_name = "FILE", required_unless_present = "data_dirs")]
+    pub conf_file: Vec<PathBuf>,
+    /// The agent that has the channel
+    #[arg(short = 'n', long, required_unless_present = "data_dirs")]
+    pub name: Option<String>,
+    /// The channel
+    #[arg(short = 'c', long, required_unless_present = "data_dirs")]
+    pub channel: Option<String>,
+    /// Instead of a configuration: the channel's `dataDirs`
+    #[arg(long, value_name = "DIRS", requires = "checkpoint_dir", conflicts_with = "conf_file")]
+    pub data_dirs: Option<String>,
+    /// The channel's `checkpointDir`
+    #[arg(long, value_name = "DIR", requires = "data_dirs")]
+    pub checkpoint_dir: Option<String>,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// The arguments of `flumen explain`.
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArgs {
@@ -182,7 +235,7 @@ pub struct ImportFlumeArgs {
     #[arg(short = 'n', long)]
     pub name: String,
     /// The channel. If Flume encrypted its logs, its `encryption.keyProvider` must have the keys
-    #[arg(long)]
+    #[arg(short = 'c', long)]
     pub channel: String,
     /// Only reads, and prints what is pending and what is damaged
     #[arg(long)]
@@ -212,10 +265,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Agent(args) => commands::agent::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Channel(args) => commands::channel::run(&args),
         Command::Options => {
             commands::print(&flumen_config::reference::markdown(&flumen_connect::catalog::catalog()))
         }
-        Command::Channel(ChannelCommand::ImportFlume(args)) => commands::channel::import_flume::run(&args),
         Command::Version => commands::print(concat!("Flumen ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }

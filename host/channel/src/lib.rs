@@ -23,6 +23,7 @@ mod gate;
 mod memory;
 mod put_all;
 mod queue;
+mod spillable;
 pub mod sql;
 
 pub use channel::{Channel, ChannelLimits, ChannelStatus, Patience, Reservation, Take};
@@ -31,6 +32,7 @@ pub use error::{PutError, TakeError};
 pub use gate::{Gate, Movement, Stillness};
 pub use memory::{MemoryChannel, MemoryLimits};
 pub use put_all::{PutAllError, put_all};
+pub use spillable::SpillLimits;
 
 #[doc(hidden)]
 pub mod model {

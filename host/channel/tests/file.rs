@@ -6,13 +6,14 @@ use std::sync::Arc;
 use flumen_channel::contract::{Subject, Wanted};
 use flumen_channel::file::storage::simulated::SimulatedDisk;
 use flumen_channel::file::{FileChannel, FileLimits, LogOptions};
-use flumen_channel::{Gate, contract_tests};
+use flumen_channel::{Gate, SpillLimits, contract_tests};
 
 fn limits(wanted: Wanted, log: LogOptions) -> FileLimits {
     FileLimits {
         capacity: wanted.capacity,
         transaction_capacity: wanted.transaction_capacity,
         keep_alive: wanted.keep_alive,
+        spill: None,
         log,
     }
 }
@@ -27,6 +28,28 @@ mod on_disk {
         let channel = FileChannel::new(limits, None, gate.clone());
         channel.try_open().expect("opened");
         Subject { channel: Arc::new(channel), gate, rest: Box::new(dir) }
+    }
+    contract_tests!(make);
+}
+
+/// Four of the ten events that the tests ask for may be in memory.
+mod spillable {
+    use super::*;
+
+    fn make(wanted: Wanted) -> Subject {
+        let gate = Arc::new(Gate::default());
+        let spill = SpillLimits {
+            events_max: wanted.capacity * 2 / 5,
+            slots_max: usize::MAX,
+            slot_bytes: 500,
+            overflow_timeout: wanted.keep_alive,
+            resume_free_percent: 5,
+        };
+        let log = LogOptions { segment_bytes: 4096, window_bytes: 0, ..LogOptions::below(Path::new("/channel")) };
+        let limits = FileLimits { spill: Some(spill), ..limits(wanted, log) };
+        let channel = FileChannel::on(Arc::new(SimulatedDisk::default()), limits, None, gate.clone());
+        channel.try_open().expect("opened");
+        Subject { channel: Arc::new(channel), gate, rest: Box::new(()) }
     }
     contract_tests!(make);
 }

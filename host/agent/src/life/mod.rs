@@ -240,7 +240,7 @@ async fn all(tasks: impl IntoIterator<Item = &mut JoinHandle<()>>) {
 }
 
 /// What a durable channel has is there at the next start.
-async fn close_durable(entry: &Arc<ChannelEntry>, until: Instant) {
+async fn close_storage(entry: &Arc<ChannelEntry>, until: Instant) {
     let closed = entry.clone();
     let closed = tokio::task::spawn_blocking(move || closed.channel.close());
     if timeout_at(until, closed).await.is_err() {
@@ -252,8 +252,9 @@ async fn close_durable(entry: &Arc<ChannelEntry>, until: Instant) {
 async fn close_channel(entry: &Arc<ChannelEntry>, until: Instant) {
     let name = &entry.unit.name;
     entry.unit.set(State::Stopped);
+    close_storage(entry, until).await;
     if entry.channel.is_durable() {
-        return close_durable(entry, until).await;
+        return;
     }
     let mut lost = 0;
     while let Ok(Some(take)) = entry.channel.try_take(usize::MAX).await {

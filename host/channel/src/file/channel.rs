@@ -20,6 +20,7 @@ use crate::file::state::Done;
 use crate::file::storage::{Disk, Storage};
 use crate::gate::Gate;
 use crate::queue::{Demand, Queue, QueueTake, Reserved};
+use crate::spillable::{Memory, MemoryRoom, SpillLimits};
 
 /// What a file channel may hold, and where.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct FileLimits {
     pub transaction_capacity: usize,
     /// How long a put waits for room.
     pub keep_alive: Duration,
+    /// How much of them may be in memory only: a spillable channel. Nothing of a file channel may.
+    pub spill: Option<SpillLimits>,
     /// Where and how they are stored.
     pub log: LogOptions,
 }
@@ -47,6 +50,7 @@ struct Inner {
     gate: Arc<Gate>,
     counters: Arc<ChannelCounters>,
     metrics: Arc<LogMetrics>,
+    memory: Option<Arc<Memory>>,
     life: Mutex<Life>,
 }
 
@@ -75,6 +79,7 @@ impl FileChannel {
         let capacity = Demand { events: limits.capacity, slots: usize::MAX };
         Self(Arc::new(Inner {
             queue: Queue::new(capacity, |_| 0),
+            memory: limits.spill.map(|spill| Arc::new(Memory::new(spill))),
             limits,
             storage,
             cipher,
@@ -153,8 +158,32 @@ impl Inner {
     fn close(&self) {
         let Life::Open(log, keeper) = std::mem::replace(&mut *self.life(), Life::Ended) else { return };
         drop(keeper);
+        self.save_memory(&log);
         log.close();
         self.metrics.open.store(0, Relaxed);
+    }
+
+    /// What is in memory only goes to the log at an orderly end. It comes behind what is on disk then, which is the
+    /// one case in which a spillable channel changes the order; the alternative is to lose it, as Flume does.
+    fn save_memory(&self, log: &Arc<Log>) {
+        let Some(memory) = self.memory.as_ref().filter(|memory| memory.events() > 0) else { return };
+        let Some(take) = self.queue.try_take(usize::MAX) else { return };
+        let in_memory = take.origins().zip(take.batches()).filter(|((origin, _), _)| origin.segment == 0);
+        let (mut saved, mut lost) = (0, 0);
+        for (_, batch) in in_memory {
+            match log.put_blocking(batch) {
+                Ok(stored) => {
+                    stored.leave_for_next_start();
+                    memory.release(batch);
+                    saved += batch.len();
+                }
+                Err(failure) => {
+                    lost += batch.len();
+                    tracing::error!(events = batch.len(), %failure, "events in memory could not be written to disk and are LOST");
+                }
+            }
+        }
+        tracing::info!(events = saved, lost, "events in memory are written to disk");
     }
 
     async fn wait_for_room(&self, demand: Demand) -> Result<Reserved, PutError> {
@@ -224,14 +253,15 @@ impl Channel for FileChannel {
             Patience::None => inner.queue.try_reserve(demand).ok_or(PutError::Full)?,
             Patience::KeepAlive => inner.wait_for_room(demand).await?,
         };
-        Ok(Box::new(FileReservation { reserved, log, stored: None, counters: inner.counters.clone() }))
+        Ok(Box::new(FileReservation { held: Held::Nothing, reserved, log, inner: inner.clone() }))
     }
 
     async fn wait_for_events(&self) {
         self.0.queue.wait_for_events().await;
     }
+    /// A spillable channel is, when nothing is in memory only.
     fn is_durable(&self) -> bool {
-        true
+        self.0.memory.as_ref().is_none_or(|memory| memory.events() == 0)
     }
 
     async fn try_take(&self, max: usize) -> Result<Option<Box<dyn Take>>, TakeError> {
@@ -251,35 +281,53 @@ impl Channel for FileChannel {
             return Ok(None);
         };
         let take: Box<dyn Take> =
-            Box::new(FileTake { take, log, gate: inner.gate.clone(), counters: inner.counters.clone() });
+            Box::new(FileTake { take, log, inner: inner.clone() });
         let count = take.len();
         ChannelCounters::add(&inner.counters.take_attempt, count + usize::from(count < max));
         Ok(Some(take))
     }
 }
 
+/// Where a batch is before its commit.
+enum Held {
+    Nothing,
+    OnDisk(Stored),
+    InMemory(MemoryRoom),
+}
+
 struct FileReservation {
     // Dropped before the room is given back: a put that is withdrawn must not count when its room is free.
-    stored: Option<Stored>,
+    held: Held,
     reserved: Reserved,
     log: Arc<Log>,
-    counters: Arc<ChannelCounters>,
+    inner: Arc<Inner>,
 }
 
 #[async_trait]
 impl Reservation for FileReservation {
     async fn persist(&mut self, batch: &Batch) -> Result<(), PutError> {
-        if !batch.is_empty() {
-            let stored = self.log.put(batch).await;
-            self.stored = Some(stored.map_err(|failure| PutError::Storage(failure.0))?);
+        if batch.is_empty() {
+            return Ok(());
         }
+        if let Some(memory) = &self.inner.memory
+            && let Some(room) = memory.room_or_spill(batch, &self.inner.queue).await
+        {
+            self.held = Held::InMemory(room);
+            return Ok(());
+        }
+        let stored = self.log.put(batch).await;
+        self.held = Held::OnDisk(stored.map_err(|failure| PutError::Storage(failure.0))?);
         Ok(())
     }
     fn commit(self: Box<Self>, batch: Batch) {
-        ChannelCounters::add(&self.counters.put_success, batch.len());
-        match self.stored {
-            Some(stored) => stored.commit(self.reserved, batch),
-            None => assert!(batch.is_empty(), "a batch is committed that was not persisted"),
+        ChannelCounters::add(&self.inner.counters.put_success, batch.len());
+        match self.held {
+            Held::OnDisk(stored) => stored.commit(self.reserved, batch),
+            Held::InMemory(room) => {
+                room.keep();
+                self.reserved.commit(batch);
+            }
+            Held::Nothing => assert!(batch.is_empty(), "a batch is committed that was not persisted"),
         }
     }
 }
@@ -287,8 +335,7 @@ impl Reservation for FileReservation {
 struct FileTake {
     take: QueueTake,
     log: Arc<Log>,
-    gate: Arc<Gate>,
-    counters: Arc<ChannelCounters>,
+    inner: Arc<Inner>,
 }
 
 #[async_trait]
@@ -298,22 +345,25 @@ impl Take for FileTake {
     }
     async fn commit(self: Box<Self>, settled: &mut (dyn FnMut() + Send)) -> Result<(), TakeError> {
         let mut done = Vec::new();
-        for (origin, count) in self.take.origins() {
+        for (origin, count) in self.take.origins().filter(|(origin, _)| origin.segment > 0) {
             Done::push(&mut done, origin.segment, origin.event..origin.event + count as u32);
         }
         let count: usize = self.take.batches().iter().map(Batch::len).sum();
-        let recorded = self.log.take_done(done.clone()).await;
-        recorded.map_err(|failure| TakeError::Storage(failure.0))?;
+        if !done.is_empty() {
+            let recorded = self.log.take_done(done.clone()).await;
+            recorded.map_err(|failure| TakeError::Storage(failure.0))?;
+        }
         let mut drained = false;
         {
-            let _movement = self.gate.movement();
+            let _movement = self.inner.gate.movement();
             settled();
-            ChannelCounters::add(&self.counters.take_success, count);
+            ChannelCounters::add(&self.inner.counters.take_success, count);
             let mut index = self.log.index();
             for Done { segment, from, to } in done {
                 drained |= index.settle_done(segment, u64::from(to - from));
             }
             drop(index);
+            self.release_memory();
             self.take.commit();
         }
         if drained {
@@ -321,5 +371,13 @@ impl Take for FileTake {
             self.log.spawn_blocking(move || log.lanes.iter().for_each(|lane| log.delete_drained(lane)));
         }
         Ok(())
+    }
+}
+
+impl FileTake {
+    fn release_memory(&self) {
+        let Some(memory) = &self.inner.memory else { return };
+        let in_memory = self.take.origins().zip(self.take.batches()).filter(|((origin, _), _)| origin.segment == 0);
+        in_memory.for_each(|(_, batch)| memory.release(batch));
     }
 }

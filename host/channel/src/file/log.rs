@@ -148,6 +148,15 @@ impl Log {
 
     /// Stores a batch.
     pub(super) async fn put(self: &Arc<Self>, batch: &Batch) -> Result<Stored, Failure> {
+        let answered = self.submit_put(batch)?;
+        answered.await.unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
+    }
+    /// Stores a batch on a thread that may block.
+    pub(super) fn put_blocking(self: &Arc<Self>, batch: &Batch) -> Result<Stored, Failure> {
+        let answered = self.submit_put(batch)?;
+        answered.blocking_recv().unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
+    }
+    fn submit_put(self: &Arc<Self>, batch: &Batch) -> Result<oneshot::Receiver<Result<Stored, Failure>>, Failure> {
         let packed = batch.pack().filter(|p| p.head.len() + p.bodies.len() <= PAYLOAD_BYTES_MAX);
         let packed = packed.ok_or_else(|| Failure("the batch is larger than 2 GiB".into()))?;
         let (answer, answered) = oneshot::channel();
@@ -160,7 +169,7 @@ impl Log {
             answer,
         };
         self.lane_for_put().put(self, request)?;
-        answered.await.unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
+        Ok(answered)
     }
     /// Records that events are done.
     pub(super) async fn take_done(self: &Arc<Self>, done: Vec<Done>) -> Result<(), Failure> {
@@ -213,6 +222,10 @@ pub(super) struct Stored {
 impl Stored {
     pub(super) fn new(log: &Arc<Log>, lane: usize, origin: Origin, events: u32) -> Self {
         Self { log: log.clone(), lane, origin, events, committed: false }
+    }
+    /// The batch stays on disk and is not shown to takers of this process, which are gone.
+    pub(super) fn leave_for_next_start(mut self) {
+        self.committed = true;
     }
     /// Shows the batch to takers.
     pub(super) fn commit(mut self, reserved: Reserved, batch: Batch) {

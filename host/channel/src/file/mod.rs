@@ -16,6 +16,7 @@ pub mod scan;
 mod segment;
 pub mod state;
 pub mod storage;
+pub mod tools;
 mod write;
 
 pub use channel::{FileChannel, FileLimits};

@@ -273,6 +273,11 @@ impl SegmentHead {
     }
 }
 
+/// The checksum of a payload.
+#[must_use]
+pub fn checksum(payload: &[u8]) -> u32 {
+    crc32c::crc32c(payload)
+}
 /// The next multiple of [`ALIGN`].
 #[must_use]
 pub fn padded(bytes: u64) -> u64 {

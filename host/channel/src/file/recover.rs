@@ -113,11 +113,20 @@ pub(super) struct Pending {
     pub(super) since: Option<Instant>,
 }
 
-/// Opens the log that the options name, or makes it. Nothing has been read into the queue yet.
-pub(super) fn open(parts: Parts) -> Result<(Log, Pending), OpenError> {
-    let since = Instant::now();
+/// Whether it is an error if pending events could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    Needed,
+    NotNeeded,
+}
+
+/// The locks of all folders, for as long as it lives.
+pub(super) type Locks = Vec<Box<dyn Send + Sync>>;
+
+/// Finds out what is in the folders that the options name, and changes nothing in them.
+pub(super) fn survey(parts: &Parts, keys: Keys) -> Result<(Index, Locks), OpenError> {
     let storage = parts.storage.clone();
-    let locks = take_dirs(&parts)?;
+    let locks = take_dirs(parts)?;
     let dirs = [Some(&parts.options.checkpoint_dir), parts.options.backup_checkpoint_dir.as_ref()];
     let metrics = parts.metrics.clone();
     let mut recovery = Recovery {
@@ -135,8 +144,16 @@ pub(super) fn open(parts: Parts) -> Result<(Log, Pending), OpenError> {
         recovery.read_dir(lane, dir)?;
     }
     recovery.complete()?;
-    recovery.check_keys(parts.cipher.as_deref())?;
-    let index = recovery.finish(parts.options.data_dirs.len())?;
+    if keys == Keys::Needed {
+        recovery.check_keys(parts.cipher.as_deref())?;
+    }
+    Ok((recovery.finish(parts.options.data_dirs.len())?, locks))
+}
+
+/// Opens the log that the options name, or makes it. Nothing has been read into the queue yet.
+pub(super) fn open(parts: Parts) -> Result<(Log, Pending), OpenError> {
+    let since = Instant::now();
+    let (index, locks) = survey(&parts, Keys::Needed)?;
     let pending: u64 = index.segments.values().map(|s| s.known.pending()).sum();
     let bytes: u64 = index.segments.values().map(|s| s.known.pending_bytes()).sum();
     let oldest = index.segments.values().filter(|s| s.known.pending() > 0).map(|s| s.known.put_at_ms).min();
@@ -152,7 +169,7 @@ pub(super) fn open(parts: Parts) -> Result<(Log, Pending), OpenError> {
 }
 
 /// Makes and locks all folders.
-fn take_dirs(parts: &Parts) -> Result<Vec<Box<dyn Send + Sync>>, OpenError> {
+pub(super) fn take_dirs(parts: &Parts) -> Result<Locks, OpenError> {
     let options = &parts.options;
     let data = options.data_dirs.iter().map(|dir| (dir, "dataDirs"));
     let checkpoint = [(&options.checkpoint_dir, "checkpointDir")];
@@ -236,7 +253,10 @@ impl Recovery<'_> {
                         Kind::State => {
                             let state = State::decode(&payload);
                             has_state |= state.is_some() && at == RECORDS_AT;
-                            state.iter().for_each(|state| self.note_state(state));
+                            if let Some(state) = state {
+                                found.note_own(&state, number);
+                                self.note_state(&state);
+                            }
                         }
                         Kind::Unknown(_) => {}
                     }
@@ -494,14 +514,17 @@ impl Scanned {
             }
         }
     }
+    /// A state in the middle of a segment says how many events were before it, also those in damaged records.
+    fn note_own(&mut self, state: &State, number: u64) {
+        let own = state.segments.iter().find(|(id, _)| *id == number);
+        self.known.events = self.known.events.max(own.map_or(0, |(_, known)| known.events));
+    }
     /// Everything before this place was durable at some time.
     fn confirm(&mut self, durable: u64) {
-        let mut confirms = false;
         for (_, _, confirmed) in self.damage.iter_mut().filter(|(from, ..)| *from < durable) {
-            confirms |= !*confirmed;
             *confirmed = true;
         }
-        if confirms {
+        if !self.damage.is_empty() && self.damage.iter().all(|(_, _, confirmed)| *confirmed) {
             self.confirmed_events = self.known.events;
         }
     }

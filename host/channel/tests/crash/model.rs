@@ -42,6 +42,7 @@ pub fn limits(dirs: usize, window_bytes: usize) -> FileLimits {
         capacity: 100_000,
         transaction_capacity: 1000,
         keep_alive: Duration::ZERO,
+        spill: None,
         log: LogOptions {
             data_dirs: (0..dirs).map(|n| dir.join(format!("data{n}"))).collect(),
             backup_checkpoint_dir: Some(dir.join("backup")),

@@ -3,9 +3,11 @@
 mod file;
 mod jdbc;
 mod memory;
+mod spillable;
 
 use std::sync::Arc;
 
+use flumen_channel::file::tools::Target;
 use flumen_channel::{Channel, Gate};
 use flumen_config::{ComponentSpec, Diagnostics, Settings};
 
@@ -20,6 +22,14 @@ pub struct ChannelType {
     pub build: BuildChannel,
 }
 
+/// The folders and keys of a file channel, for the tools that work on it without an agent.
+///
+/// # Errors
+/// If its options are wrong, or a key cannot be had.
+pub fn file_target(settings: &Settings) -> Result<Target, Diagnostics> {
+    file::target(settings)
+}
+
 /// All channels.
 pub static TYPES: &[ChannelType] =
-    &[memory::MEMORY, file::FILE, jdbc::JDBC, memory::PSEUDO_TRANSACTIONAL];
+    &[memory::MEMORY, file::FILE, spillable::SPILLABLE, jdbc::JDBC, memory::PSEUDO_TRANSACTIONAL];

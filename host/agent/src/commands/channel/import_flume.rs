@@ -18,24 +18,14 @@ use flumen_flumelog::{FlumeChannel, FlumeDirectories};
 use flumen_keystore::{KeyFiles, SecretKey};
 
 use crate::cli::ImportFlumeArgs;
-use crate::commands::{agent, load, print};
+use crate::commands::{load, print};
 
 const STORE: &str = "encryption.keyProvider.keyStoreFile";
 const STORE_PASSWORD: &str = "encryption.keyProvider.keyStorePasswordFile";
 const KEYS: &str = "encryption.keyProvider.keys";
 
 /// Imports, and prints what was found and done.
-pub fn run(args: &ImportFlumeArgs) -> ExitCode {
-    match import(args) {
-        Ok(report) => print(&report),
-        Err(cause) => {
-            agent::complain(&format!("{}\n", cause.trim_end()));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn import(args: &ImportFlumeArgs) -> Result<String, String> {
+pub(super) fn import(args: &ImportFlumeArgs) -> Result<ExitCode, String> {
     let loaded = load(&args.conf_file, &args.config);
     let component = loaded
         .agent(&args.name)
@@ -51,14 +41,14 @@ fn import(args: &ImportFlumeArgs) -> Result<String, String> {
     let keys = keys(&component.settings)?;
     let source = FlumeChannel::open(&directories, &keys).map_err(|error| error.to_string())?;
     if args.dry_run {
-        return Ok(format!("{}nothing was imported (--dry-run)\n", source.report()));
+        return Ok(print(&format!("{}nothing was imported (--dry-run)\n", source.report())));
     }
     let gate = Arc::new(Gate::default());
     let channel = build(component, &gate)?;
     channel.open().map_err(|cause| format!("channel `{}` cannot be opened: {cause}", args.channel))?;
     let moved = check_room(&*channel, &source, args).and_then(|()| carry(&channel, &gate, source, args.skip));
     channel.close();
-    moved
+    Ok(print(&moved?))
 }
 
 fn build(component: &ComponentConfig, gate: &Arc<Gate>) -> Result<Arc<dyn Channel>, String> {

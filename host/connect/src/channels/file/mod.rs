@@ -5,6 +5,7 @@ mod options;
 
 use std::sync::Arc;
 
+use flumen_channel::file::tools::Target;
 use flumen_channel::file::{FileChannel, FileLimits};
 use flumen_channel::{Channel, Gate};
 use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings};
@@ -27,16 +28,29 @@ pub(super) const FILE: ChannelType = ChannelType {
     build,
 };
 
+/// A channel of the file's kind with these limits, for the options that are left to say how.
+pub(super) fn build_with(
+    settings: &Settings,
+    limits: FileLimits,
+    gate: Arc<Gate>,
+) -> Result<Arc<dyn Channel>, Diagnostics> {
+    Ok(Arc::new(FileChannel::new(limits, encryption::cipher(settings)?, gate)))
+}
+
 /// Everything that can be known without touching the world.
-fn check(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<FileLimits> {
+pub(super) fn check(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<FileLimits> {
     let options = FileOptions::read(settings, diagnostics)?;
     let limits = options::limits(&options, settings, diagnostics);
     let is_sealed_well = encryption::check(settings, diagnostics).is_some();
     limits.filter(|_| is_sealed_well)
 }
 
-fn build(settings: &Settings, gate: Arc<Gate>) -> Result<Arc<dyn Channel>, Diagnostics> {
+pub(super) fn target(settings: &Settings) -> Result<Target, Diagnostics> {
     let limits = Diagnostics::or(|diagnostics| check(settings, diagnostics))?;
-    let cipher = encryption::cipher(settings)?;
+    Ok(Target { limits, cipher: encryption::cipher(settings)? })
+}
+
+fn build(settings: &Settings, gate: Arc<Gate>) -> Result<Arc<dyn Channel>, Diagnostics> {
+    let Target { limits, cipher } = target(settings)?;
     Ok(Arc::new(FileChannel::new(limits, cipher, gate)))
 }

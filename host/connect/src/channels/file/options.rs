@@ -151,6 +151,7 @@ pub(super) fn limits(
         capacity,
         transaction_capacity,
         keep_alive: Duration::from_secs(options.keep_alive_s),
+        spill: None,
         log: LogOptions {
             data_dirs,
             checkpoint_dir,
