@@ -45,6 +45,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Looks at a file channel that no agent runs, checks it, takes its events out, puts it in order
+    Channel(ChannelArgs),
     /// Prints the reference of all components and their options, as Markdown
     Options,
     /// Prints the version
@@ -153,6 +155,66 @@ pub struct CheckArgs {
     /// Configuration files; each is checked on its own
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// The arguments of `flumen channel`.
+#[derive(Args, Clone, Debug)]
+pub struct ChannelArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ChannelCommand,
+}
+
+/// What can be done with a channel.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ChannelCommand {
+    /// Prints the segments, how much is pending, the oldest event, the keys that are needed
+    Inspect(ChannelTarget),
+    /// Reads every byte and says what is damaged. Exit status 1 if anything is
+    Verify(ChannelTarget),
+    /// Writes all pending events, one JSON object a line; they stay in the channel
+    Export {
+        /// Which channel.
+        #[command(flatten)]
+        target: ChannelTarget,
+        /// The file to write, which must not exist; standard output if none is named
+        #[arg(short = 'o', long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Carries the pending events of a Flume file channel into a durable channel of a configuration
+    ImportFlume(Box<ImportFlumeArgs>),
+    /// Copies the channel to a backup, then writes what can be read of it anew
+    Repair {
+        /// Which channel.
+        #[command(flatten)]
+        target: ChannelTarget,
+        /// A folder for the copy, empty or not there
+        #[arg(long, value_name = "DIR")]
+        backup: PathBuf,
+    },
+}
+
+/// A channel of a configuration, or its folders.
+#[derive(Args, Clone, Debug)]
+pub struct ChannelTarget {
+    /// The configuration that the channel is in
+    #[arg(short = 'f', long, value_name = "FILE", required_unless_present = "data_dirs")]
+    pub conf_file: Vec<PathBuf>,
+    /// The agent that has the channel
+    #[arg(short = 'n', long, required_unless_present = "data_dirs")]
+    pub name: Option<String>,
+    /// The channel
+    #[arg(short = 'c', long, required_unless_present = "data_dirs")]
+    pub channel: Option<String>,
+    /// Instead of a configuration: the channel's `dataDirs`
+    #[arg(long, value_name = "DIRS", requires = "checkpoint_dir", conflicts_with = "conf_file")]
+    pub data_dirs: Option<String>,
+    /// The channel's `checkpointDir`
+    #[arg(long, value_name = "DIR", requires = "data_dirs")]
+    pub checkpoint_dir: Option<String>,
     /// Properties and strictness.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -296,6 +358,35 @@ pub struct ReplayArgs {
     pub config: ConfigArgs,
 }
 
+/// The arguments of `flumen channel import-flume`.
+#[derive(Args, Clone, Debug)]
+pub struct ImportFlumeArgs {
+    /// Flume's folders: one that holds checkpoint and data folders, or each of them
+    #[arg(required = true, value_name = "DIR")]
+    pub directories: Vec<PathBuf>,
+    /// The configuration with the channel that the events go to; may be repeated, later ones override earlier keys
+    #[arg(short = 'f', long, value_name = "FILE", required = true)]
+    pub conf_file: Vec<PathBuf>,
+    /// The agent whose channel it is
+    #[arg(short = 'n', long)]
+    pub name: String,
+    /// The channel. If Flume encrypted its logs, its `encryption.keyProvider` must have the keys
+    #[arg(short = 'c', long)]
+    pub channel: String,
+    /// Only reads, and prints what is pending and what is damaged
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Imports although the channel holds events
+    #[arg(long)]
+    pub append: bool,
+    /// Leaves out the first events: those that an interrupted import has carried over
+    #[arg(long, value_name = "EVENTS", default_value_t = 0)]
+    pub skip: usize,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// Runs the program. The status is 0 after an orderly end, 1 after any fatal error.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(without_jvm_options(arguments)) {
@@ -316,6 +407,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::PluginCompile { arguments } => {
             ExitCode::from(u8::try_from(flumen_plugin::compile::serve(arguments)).unwrap_or(1))
         }
+        Command::Channel(args) => commands::channel::run(&args),
         Command::Options => {
             commands::print(&flumen_config::reference::markdown(&flumen_connect::catalog::catalog()))
         }

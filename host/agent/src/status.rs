@@ -141,6 +141,8 @@ pub struct Ledger {
     pub made: u64,
     /// Events in dead-letter files.
     pub in_dead_letter_files: u64,
+    /// Events that durable channels held when the agent started.
+    pub recovered: u64,
     /// Events that sinks delivered.
     pub delivered: u64,
     /// Events that senders were told were not accepted.
@@ -162,7 +164,7 @@ impl Ledger {
     /// Whether every event is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.received + self.copies + self.made
+        self.received + self.copies + self.made + self.recovered
             == self.delivered
                 + self.dropped_total()
                 + self.rejected
@@ -205,6 +207,9 @@ impl AgentStatus {
         for channel in &self.channels {
             let status = channel.channel.status();
             ledger.in_channels += status.events as u64;
+            let counters = channel.channel.counters();
+            ledger.recovered += get(&counters.recovered);
+            ledger.note_drop(&channel.unit.name, "damaged on disk", get(&counters.damaged));
             ledger.note_drops(&channel.unit.name, &channel.dropped);
             ledger.channels.push(status);
         }
@@ -227,7 +232,12 @@ impl AgentStatus {
 impl Ledger {
     fn note_drops(&mut self, component: &str, drops: &DropCounts) {
         for (cause, count) in drops.snapshot() {
-            *self.dropped.entry((component.to_owned(), cause.to_string())).or_default() += count;
+            self.note_drop(component, &cause, count);
+        }
+    }
+    fn note_drop(&mut self, component: &str, cause: &str, count: u64) {
+        if count > 0 {
+            *self.dropped.entry((component.to_owned(), cause.to_owned())).or_default() += count;
         }
     }
 }

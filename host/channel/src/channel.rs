@@ -7,6 +7,7 @@ use flumen_event::Batch;
 
 use crate::counters::ChannelCounters;
 use crate::error::{PutError, TakeError};
+use crate::file::metrics::LogMetrics;
 
 /// How long a put waits for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,21 @@ pub trait Channel: Send + Sync {
     fn status(&self) -> ChannelStatus;
     /// Its counters.
     fn counters(&self) -> &ChannelCounters;
+
+    /// Makes the channel ready: called once before anything is put or taken, and again as long as it fails. May
+    /// block for as long as the channel's storage takes.
+    ///
+    /// # Errors
+    /// Why it cannot be used yet, for the log and the health page. Puts and takes are refused until then.
+    fn open(&self) -> Result<(), String> {
+        Ok(())
+    }
+    /// Called once, when neither source nor sink will use it any more. May block, as `open` may.
+    fn close(&self) {}
+    /// What it counts beside [`counters`](Self::counters), if it has a log.
+    fn log_metrics(&self) -> Option<&LogMetrics> {
+        None
+    }
 
     /// First step of a put: room for the batch, first come first served.
     /// Called before anything is written anywhere.

@@ -13,6 +13,10 @@ pub struct ChannelCounters {
     pub take_attempt: AtomicU64,
     /// `EventTakeSuccessCount`: events taken and committed.
     pub take_success: AtomicU64,
+    /// Events that were in the channel when it was opened: an earlier process put them.
+    pub recovered: AtomicU64,
+    /// Events that the channel held and cannot read any more: their record is damaged. Each is said in the log.
+    pub damaged: AtomicU64,
     /// Milliseconds that puts have waited for room: the back-pressure on sources.
     pub put_wait_ms: AtomicU64,
 }

@@ -18,10 +18,13 @@ mod channel;
 pub mod contract;
 mod counters;
 mod error;
+pub mod file;
 mod gate;
 mod memory;
 mod put_all;
 mod queue;
+mod spillable;
+pub mod sql;
 
 pub use channel::{Channel, ChannelLimits, ChannelStatus, Patience, Reservation, Take};
 pub use counters::ChannelCounters;
@@ -29,11 +32,12 @@ pub use error::{PutError, TakeError};
 pub use gate::{Gate, Movement, Stillness};
 pub use memory::{MemoryChannel, MemoryLimits};
 pub use put_all::{PutAllError, put_all};
+pub use spillable::SpillLimits;
 
 #[doc(hidden)]
 pub mod model {
     //! The concurrent core, open for the model checker only.
-    pub use crate::queue::{Demand, Queue, QueueTake, Reserved};
+    pub use crate::queue::{Demand, Origin, Queue, QueueTake, Reserved};
 }
 
 /// The locks of the concurrent core: the standard library's, or the model checker's.

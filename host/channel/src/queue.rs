@@ -1,8 +1,9 @@
-//! The concurrent core of the memory channel: a bounded queue of batches with transactions.
+//! The concurrent core of the channels: a bounded queue of batches with transactions.
 //!
 //! ```text
 //! room      events ≤ capacity, slots ≤ slot capacity, where both count
 //!           reserved (a put under way) + queued (committed) + taken (a take under way)
+//!           + behind (committed, and only on disk until it is loaded: the file channel's backlog)
 //! entries   batches by sequence number; a rolled-back take is put back at its number
 //! waiting   putters: first come first served, room is granted by whoever frees it
 //!           takers: one is woken per arrival; whoever leaves the line, or events behind, wakes the next
@@ -30,6 +31,15 @@ pub struct Demand {
     pub slots: usize,
 }
 
+/// Where an event is stored besides: a segment of the durable log, and the event's number in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The segment.
+    pub segment: u64,
+    /// The event; those of a batch follow one another.
+    pub event: u32,
+}
+
 /// The queue. Clones are handles on the same one.
 #[derive(Clone)]
 pub struct Queue {
@@ -47,6 +57,10 @@ struct State {
     used: Used,
     /// Bytes of the bodies queued and taken.
     body_bytes: usize,
+    /// Committed events that are not in memory, and the bytes of their bodies, as far as they are known.
+    behind: Behind,
+    /// What the batches of `entries` keep alive in memory.
+    held_bytes: usize,
     /// Sequence numbers and times of takes under way, for the age of the oldest event.
     open_takes: Vec<(u64, Instant)>,
     putters: VecDeque<Putter>,
@@ -54,6 +68,13 @@ struct State {
     granted: Vec<u64>,
     takers: VecDeque<(u64, Waker)>,
     next_id: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Behind {
+    events: usize,
+    body_bytes: usize,
+    since: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -73,7 +94,21 @@ struct Entry {
     put_at: Instant,
     slots: usize,
     body_bytes: usize,
+    /// What the batch keeps alive; its first part takes none of it along when it is split.
+    held_bytes: usize,
+    origin: Origin,
     batch: Batch,
+}
+
+/// What of the queue is in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Events that can be taken at once.
+    pub queued: usize,
+    /// Events that have to be loaded first.
+    pub behind: usize,
+    /// Memory that the former keep alive.
+    pub held_bytes: usize,
 }
 
 /// Room for a put; dropping it gives the room back.
@@ -161,7 +196,8 @@ impl Queue {
     pub fn try_take(&self, max: usize) -> Option<QueueTake> {
         let mut state = self.lock();
         let taken = self.take_entries(&mut state, max);
-        let next = if state.queued > 0 { state.takers.pop_front() } else { None };
+        let is_left = state.queued > 0 || state.behind.events > 0;
+        let next = if is_left { state.takers.pop_front() } else { None };
         drop(state);
         if let Some((_, waker)) = next {
             waker.wake();
@@ -176,7 +212,7 @@ impl Queue {
         let mut waiting = WaitingTaker { queue: self, id: None };
         poll_fn(|cx| {
             let mut state = self.lock();
-            if state.queued > 0 {
+            if state.queued > 0 || state.behind.events > 0 {
                 return Poll::Ready(());
             }
             let id = match waiting.id {
@@ -203,13 +239,16 @@ impl Queue {
             } else {
                 let batch = front.batch.split_to(wanted);
                 let (slots, body_bytes) = ((self.slots_of)(&batch), batch.body_bytes());
-                let head = Entry { sequence: front.sequence, put_at: front.put_at, slots, body_bytes, batch };
+                let (sequence, put_at, origin) = (front.sequence, front.put_at, front.origin);
+                let head = Entry { sequence, put_at, slots, body_bytes, held_bytes: 0, origin, batch };
+                front.origin.event += wanted as u32;
                 front.sequence += wanted as u64;
                 front.slots -= slots;
                 front.body_bytes -= body_bytes;
                 head
             };
             wanted -= entry.batch.len();
+            state.held_bytes -= entry.held_bytes;
             entries.push(entry);
         }
         let first = entries.first()?;
@@ -218,6 +257,38 @@ impl Queue {
         state.queued -= count;
         state.taken += count;
         Some(entries)
+    }
+
+    /// Events of an earlier life of the channel, to be loaded. They take their room even where there is none.
+    pub fn recover(&self, events: usize, body_bytes: usize, since: Option<Instant>) {
+        let mut state = self.lock();
+        state.use_room(Demand { events, slots: 0 });
+        state.behind.events += events;
+        state.behind.body_bytes += body_bytes;
+        state.behind.since = state.behind.since.into_iter().chain(since).min();
+        wake_taker(state);
+    }
+    /// Committed events have been read: they can be taken.
+    pub fn load(&self, batch: Batch, origin: Origin, put_at: Instant) {
+        let body_bytes = batch.body_bytes();
+        let mut state = self.lock();
+        state.leave_behind(batch.len(), body_bytes, Some(put_at));
+        state.append(Entry { sequence: 0, put_at, slots: 0, body_bytes, held_bytes: 0, origin, batch });
+        wake_taker(state);
+    }
+    /// Committed events cannot be read, and never will: they are no longer here.
+    pub fn lose(&self, events: usize, body_bytes: usize) {
+        let mut state = self.lock();
+        state.leave_behind(events, body_bytes, None);
+        let woken = self.free_room(&mut state, Demand { events, slots: 0 });
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+    /// How many events wait in memory, how many only on disk, and what the former keep alive.
+    pub fn window(&self) -> Window {
+        let state = self.lock();
+        let entries = state.entries.len() * size_of::<Entry>();
+        Window { queued: state.queued, behind: state.behind.events, held_bytes: state.held_bytes + entries }
     }
 
     fn fits(&self, state: &State, demand: Demand) -> bool {
@@ -253,7 +324,7 @@ impl Queue {
     /// Committed events that are still here: queued and taken.
     pub fn len(&self) -> usize {
         let state = self.lock();
-        state.queued + state.taken
+        state.queued + state.taken + state.behind.events
     }
     /// Whether nothing is here.
     pub fn is_empty(&self) -> bool {
@@ -264,7 +335,8 @@ impl Queue {
         let state = self.lock();
         let queued = state.entries.front().map(|e| e.put_at);
         let open = state.open_takes.iter().min().map(|(_, at)| *at);
-        (state.body_bytes, [queued, open].into_iter().flatten().min())
+        let body_bytes = state.body_bytes + state.behind.body_bytes;
+        (body_bytes, [queued, open, state.behind.since].into_iter().flatten().min())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -273,7 +345,36 @@ impl Queue {
     }
 }
 
+/// Ends the work on the state and wakes the first taker in line, because there is something for it.
+fn wake_taker(mut state: MutexGuard<'_, State>) {
+    let taker = state.takers.pop_front();
+    drop(state);
+    if let Some((_, waker)) = taker {
+        waker.wake();
+    }
+}
+
 impl State {
+    /// Puts an entry behind all others.
+    fn append(&mut self, mut entry: Entry) {
+        entry.sequence = self.next_sequence;
+        entry.held_bytes = entry.batch.held_bytes();
+        self.next_sequence += entry.batch.len() as u64;
+        self.queued += entry.batch.len();
+        self.body_bytes += entry.body_bytes;
+        self.held_bytes += entry.held_bytes;
+        self.entries.push_back(entry);
+    }
+    fn leave_behind(&mut self, events: usize, body_bytes: usize, put_at: Option<Instant>) {
+        assert!(self.behind.events >= events, "more events loaded than were behind");
+        self.behind.events -= events;
+        self.behind.body_bytes = self.behind.body_bytes.saturating_sub(body_bytes);
+        match self.behind.events {
+            0 => self.behind = Behind::default(),
+            // The rest was put later.
+            _ => self.behind.since = put_at.or(self.behind.since),
+        }
+    }
     fn use_room(&mut self, demand: Demand) {
         self.used.events += demand.events;
         self.used.slots += demand.slots;
@@ -286,22 +387,27 @@ impl State {
 
 impl Reserved {
     /// Makes the batch visible to takers.
-    pub fn commit(mut self, batch: Batch) {
+    pub fn commit(self, batch: Batch) {
+        self.commit_stored(batch, Origin::default());
+    }
+    /// Makes the batch visible to takers, who are told where it is stored.
+    pub fn commit_stored(mut self, batch: Batch, origin: Origin) {
         assert_eq!(batch.len(), self.demand.events, "committed batch is not the reserved one");
         self.committed = true;
         let body_bytes = batch.body_bytes();
         let mut state = self.queue.lock();
-        let sequence = state.next_sequence;
-        state.next_sequence += batch.len() as u64;
-        state.queued += batch.len();
-        state.body_bytes += body_bytes;
         let (put_at, slots) = (Instant::now(), self.demand.slots);
-        state.entries.push_back(Entry { sequence, put_at, slots, body_bytes, batch });
-        let taker = state.takers.pop_front();
-        drop(state);
-        if let Some((_, waker)) = taker {
-            waker.wake();
-        }
+        state.append(Entry { sequence: 0, put_at, slots, body_bytes, held_bytes: 0, origin, batch });
+        wake_taker(state);
+    }
+    /// Makes events visible to takers that are to be [`load`](Queue::load)ed before they can be taken.
+    pub fn commit_behind(mut self, body_bytes: usize) {
+        self.committed = true;
+        let mut state = self.queue.lock();
+        state.behind.events += self.demand.events;
+        state.behind.body_bytes += body_bytes;
+        state.behind.since.get_or_insert_with(Instant::now);
+        wake_taker(state);
     }
 }
 
@@ -318,6 +424,10 @@ impl QueueTake {
     /// The events.
     pub fn batches(&self) -> &[Batch] {
         &self.batches
+    }
+    /// Where the events are stored, with how many follow one another there.
+    pub fn origins(&self) -> impl Iterator<Item = (Origin, usize)> {
+        self.entries.iter().map(|e| (e.origin, e.batch.len()))
     }
     /// Removes the events for good and frees their room.
     pub fn commit(mut self) {
@@ -351,14 +461,11 @@ impl Drop for QueueTake {
         for entry in std::mem::take(&mut self.entries).into_iter().rev() {
             state.taken -= entry.batch.len();
             state.queued += entry.batch.len();
+            state.held_bytes += entry.held_bytes;
             let at = state.entries.partition_point(|e| e.sequence < entry.sequence);
             state.entries.insert(at, entry);
         }
-        let taker = state.takers.pop_front();
-        drop(state);
-        if let Some((_, waker)) = taker {
-            waker.wake();
-        }
+        wake_taker(state);
     }
 }
 
@@ -401,7 +508,7 @@ impl Drop for WaitingTaker<'_> {
         let before = state.takers.len();
         state.takers.retain(|(other, _)| *other != id);
         let was_woken = state.takers.len() == before;
-        let next = if was_woken && state.queued > 0 { state.takers.pop_front() } else { None };
+        let next = if was_woken && (state.queued > 0 || state.behind.events > 0) { state.takers.pop_front() } else { None };
         drop(state);
         if let Some((_, waker)) = next {
             waker.wake();

@@ -3,7 +3,7 @@
 //! For a source, and summed over an agent, at any moment at which nothing moves (see `flumen_channel::Gate`):
 //!
 //! ```text
-//! received + copies + made = delivered + dropped (by cause) + rejected + in channels + in dead-letter files
+//! received + copies + made + recovered = delivered + dropped (by cause) + rejected + in channels + in dead-letter files
 //! ```
 //!
 //! `copies` are the events a fan-out adds: routing one event to three channels makes two copies.

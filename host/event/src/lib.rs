@@ -20,6 +20,7 @@ mod column;
 mod headers;
 mod java_order;
 mod patch;
+mod packed;
 mod span;
 
 pub use batch::{Batch, EventRef};
@@ -28,4 +29,5 @@ pub use column::Column;
 pub use headers::{HeaderName, Headers};
 pub use java_order::java_hash_order;
 pub use patch::{BadPlace, Inherit, Insertion};
+pub use packed::{Packed, UnpackError};
 pub use span::Span;

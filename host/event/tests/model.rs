@@ -252,6 +252,36 @@ proptest! {
     }
 
     #[test]
+    fn any_batch_survives_packing(mut model in events(), edits in edits()) {
+        let mut batch = build(&model);
+        for edit in &edits {
+            apply_to_model(&mut model, edit);
+            batch = apply_to_batch(batch, edit);
+        }
+        let packed = packed(&batch);
+        prop_assert_eq!(read(&Batch::unpack(&packed).expect("packed")), model);
+    }
+
+    #[test]
+    fn what_is_not_a_packed_batch_is_an_error_and_no_panic(
+        model in events(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = packed(&build(&model)).to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if cut.index(2) == 1 {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(batch) = Batch::unpack(&bytes.into()) {
+            read(&batch);
+        }
+    }
+
+    #[test]
     fn an_event_has_the_headers_that_look_up_gives(model in events()) {
         let batch = build(&model);
         for (row, (headers, _)) in model.iter().enumerate() {
@@ -260,6 +290,30 @@ proptest! {
             }
         }
     }
+}
+
+fn packed(batch: &Batch) -> Bytes {
+    let packed = batch.pack().expect("small");
+    [&packed.head[..], &packed.bodies].concat().into()
+}
+
+#[test]
+fn packing_copies_no_bodies_and_stores_only_those_in_use() {
+    let arena = Bytes::from(vec![b'x'; 100_000]);
+    let spans = (0..1000).map(|n| Span::new(n * 100..n * 100 + 99)).collect();
+    let batch = Batch::from_arena(arena, spans);
+    let window = batch.slice(10..20).pack().expect("small");
+    assert_eq!(window.bodies.as_ptr(), batch.arena()[1000..].as_ptr());
+    assert_eq!(window.bodies.len(), 999);
+    let ends = batch.select(&[0, 500, 999]).pack().expect("small");
+    assert_eq!(ends.bodies.len(), 3 * 99, "what lies between is not stored");
+}
+
+#[test]
+fn lines_are_still_in_one_piece_after_packing() {
+    let arena = Bytes::from_static(b"one\ntwo\nrest");
+    let batch = Batch::from_arena(arena, vec![Span::new(0..3), Span::new(4..7)]);
+    assert_eq!(Batch::unpack(&packed(&batch)).expect("packed").as_lines(), Some(&b"one\ntwo\n"[..]));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub mod agent;
+pub mod channel;
 pub mod check;
 mod environment;
 pub mod explain;

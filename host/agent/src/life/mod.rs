@@ -62,6 +62,10 @@ pub struct StopLimits {
 
 /// Sources that took all the time leave at least this much for draining what they stored last.
 const DRAIN_MIN: Duration = Duration::from_secs(1);
+/// How long the storage of durable channels may take to close them, all together. Nothing is lost if it takes longer.
+const CLOSE_WITHIN: Duration = Duration::from_millis(500);
+/// A channel that could not be opened is tried again this often.
+const REOPEN_PAUSE: Duration = Duration::from_secs(3);
 /// How long a source that is cut off may take to be gone. It ends at its next await.
 const CUT_OFF_WITHIN: Duration = Duration::from_millis(250);
 
@@ -70,12 +74,12 @@ impl StopLimits {
     #[must_use]
     pub fn in_all(&self) -> Duration {
         let sources = self.sources + CUT_OFF_WITHIN + DRAIN_MIN.min(self.drain);
-        sources.max(self.drain).saturating_add(self.sinks)
+        sources.max(self.drain).saturating_add(self.sinks).saturating_add(CLOSE_WITHIN)
     }
 }
 
 impl Default for StopLimits {
-    /// In all, at worst 9.25 s: below the ten seconds after which container engines kill.
+    /// In all, at worst 9.75 s: below the ten seconds after which container engines kill.
     fn default() -> Self {
         Self { sources: Duration::from_secs(7), drain: Duration::from_secs(8), sinks: Duration::from_secs(1) }
     }
@@ -86,6 +90,8 @@ pub struct Agent {
     status: Arc<AgentStatus>,
     sources: Vec<JoinHandle<()>>,
     runners: Vec<RunnerThread>,
+    /// Channels that could not be opened, and are tried again.
+    openers: Vec<JoinHandle<()>>,
     stop_sources: Stopper,
     drain: Stopper,
     stop_sinks: Stopper,
@@ -123,15 +129,12 @@ impl Agent {
         let (drain, drain_signal) = Stopper::new();
         let (stop_sinks, sinks) = Stopper::new();
         let signals = Signals { sources, drain: drain_signal, sinks };
-        for channel in &parts.status.channels {
-            channel.unit.set(State::Running);
-            tracing::info!("Component type: CHANNEL, name: {} started", channel.unit.name);
-        }
+        let openers = parts.status.channels.iter().filter_map(open_channel).collect();
         load_plugins(&config.name);
         let runners = parts.groups.into_iter().map(|group| runner::spawn(group, signals.clone())).collect();
         let sources =
             parts.sources.into_iter().map(|unit| supervisor::spawn(unit, &signals.sources)).collect();
-        Ok(Self { status: parts.status, sources, runners, stop_sources, drain, stop_sinks })
+        Ok(Self { status: parts.status, sources, runners, openers, stop_sources, drain, stop_sinks })
     }
 
     /// What the monitor may see.
@@ -151,8 +154,10 @@ impl Agent {
             tracing::warn!(agent = self.status.name, "channels could not be drained in time");
         }
         self.stop_sinks(Instant::now() + limits.sinks).await;
+        self.openers.iter().for_each(JoinHandle::abort);
+        let close_until = Instant::now() + CLOSE_WITHIN;
         for channel in &self.status.channels {
-            close_channel(channel).await;
+            close_channel(channel, close_until).await;
         }
         self.say_what_became_of_all();
     }
@@ -222,7 +227,44 @@ fn load_plugins(agent: &str) {
 /// An agent that is not stopped in order takes its sources with it, and they the commands they have started.
 impl Drop for Agent {
     fn drop(&mut self) {
-        self.sources.iter().for_each(JoinHandle::abort);
+        self.sources.iter().chain(&self.openers).for_each(JoinHandle::abort);
+    }
+}
+
+/// Opens a channel before anything can be put into it. One that cannot be opened refuses everything, and is tried
+/// again until it can: a full disk is freed, another process gives its folders back.
+fn open_channel(entry: &Arc<ChannelEntry>) -> Option<JoinHandle<()>> {
+    if try_open(entry) {
+        return None;
+    }
+    let entry = entry.clone();
+    Some(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(REOPEN_PAUSE).await;
+            let opened = entry.clone();
+            if tokio::task::spawn_blocking(move || try_open(&opened)).await.unwrap_or(false) {
+                return;
+            }
+        }
+    }))
+}
+
+fn try_open(entry: &ChannelEntry) -> bool {
+    let name = &entry.unit.name;
+    match entry.channel.open() {
+        Ok(()) => {
+            entry.unit.set(State::Running);
+            tracing::info!("Component type: CHANNEL, name: {name} started");
+            true
+        }
+        Err(cause) => {
+            // The same cause again and again is said once; the state and its count of failures show the rest.
+            if entry.unit.state() != State::Failing(cause.clone()) {
+                tracing::error!("Channel {name} cannot be opened, and is tried again: {cause}");
+            }
+            entry.unit.set(State::Failing(cause));
+            false
+        }
     }
 }
 
@@ -233,10 +275,20 @@ async fn all(tasks: impl IntoIterator<Item = &mut JoinHandle<()>>) {
     }
 }
 
+/// What a durable channel has is there at the next start.
+async fn close_storage(entry: &Arc<ChannelEntry>, until: Instant) {
+    let closed = entry.clone();
+    let closed = tokio::task::spawn_blocking(move || closed.channel.close());
+    if timeout_at(until, closed).await.is_err() {
+        tracing::warn!("Channel {}: its storage hangs; the next start reads what it has", entry.unit.name);
+    }
+}
+
 /// What a volatile channel still has is lost now, and counted as that.
-async fn close_channel(entry: &ChannelEntry) {
+async fn close_channel(entry: &Arc<ChannelEntry>, until: Instant) {
     let name = &entry.unit.name;
     entry.unit.set(State::Stopped);
+    close_storage(entry, until).await;
     if entry.channel.is_durable() {
         return;
     }

@@ -115,7 +115,7 @@ async fn start(sinks: &[Bad]) -> Agent {
         .collect();
     let unit = SourceUnit { source: Box::new(Deaf), rebuild: Box::new(|| None), outlet, status: source };
     let sources = vec![supervisor::spawn(unit, &signals.sources)];
-    Agent { status, sources, runners, stop_sources, drain, stop_sinks }
+    Agent { status, sources, runners, openers: Vec::new(), stop_sources, drain, stop_sinks }
 }
 
 fn outlet(channel: &Arc<dyn Channel>, gate: &Arc<Gate>, counters: &Arc<SourceCounters>) -> Outlet {

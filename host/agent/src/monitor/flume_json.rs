@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use flumen_channel::file::metrics::LogMetrics;
+
 use super::Agents;
 use crate::status::{AgentStatus, ChannelEntry, Ledger, SinkStatus, SourceStatus, Unit};
 use flumen_connect::ledger::get;
@@ -76,9 +78,29 @@ fn of_channel(entry: &ChannelEntry, events: usize) -> Value {
         ("EventTakeSuccessCount", get(&c.take_success)),
     ];
     let mut group = group("CHANNEL", &entry.unit, &counters);
+    if let Some(log) = entry.channel.log_metrics() {
+        of_log(log, &mut group);
+    }
     let fill_percent = events as f64 * 100.0 / capacity.max(1) as f64;
     group.insert("ChannelFillPercentage".into(), java_double(fill_percent).into());
     Value::Object(group)
+}
+
+/// What Flume's file channel counts besides.
+fn of_log(log: &LogMetrics, group: &mut Map<String, Value>) {
+    let is_open = LogMetrics::get(&log.open);
+    group.insert("Open".into(), (is_open == 1).to_string().into());
+    let counters = [
+        ("Closed", 1 - is_open.min(1)),
+        ("Unhealthy", LogMetrics::get(&log.unhealthy)),
+        ("EventPutErrorCount", LogMetrics::get(&log.put_errors)),
+        ("EventTakeErrorCount", LogMetrics::get(&log.take_errors)),
+        ("CheckpointWriteErrorCount", LogMetrics::get(&log.checkpoint_errors)),
+        ("CheckpointBackupWriteErrorCount", LogMetrics::get(&log.backup_checkpoint_errors)),
+    ];
+    for (name, value) in counters {
+        group.insert(name.into(), value.to_string().into());
+    }
 }
 
 /// A number as `Double.toString` gives it in this range: always with a fraction.
@@ -115,6 +137,7 @@ fn of_ledger(ledger: &Ledger) -> Value {
         ("EventRejectedCount", ledger.rejected),
         ("EventInChannelCount", ledger.in_channels),
         ("EventInDeadLetterFileCount", ledger.in_dead_letter_files),
+        ("EventRecoveredCount", ledger.recovered),
     ];
     for (name, value) in counters {
         group.insert(name.into(), value.to_string().into());

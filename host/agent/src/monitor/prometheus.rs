@@ -5,8 +5,10 @@
 //! moment at which no event moves.
 
 use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
 
 use flumen_channel::Stillness;
+use flumen_channel::file::metrics::{LogMetrics, SYNC_BUCKETS_US};
 use flumen_connect::ledger::get;
 
 use super::{Agents, plugins};
@@ -29,6 +31,7 @@ pub(super) fn render(agents: &Agents) -> String {
     let mut families = ledger_families(&seen);
     families.extend(source_families(&seen));
     families.extend(channel_families(&seen));
+    families.extend(log_families(&seen));
     families.extend(sink_families(&seen));
     families.push(state_family(&seen));
     families.extend(plugins::families(agents));
@@ -65,10 +68,10 @@ fn ledger_families(seen: &Seen<'_>) -> Vec<Family> {
     let mut balanced = family(
         "flumen_ledger_balanced",
         "gauge",
-        "1 if received + copies + made = delivered + dropped + rejected + in channels + in dead-letter files.",
+        "1 if received + copies + made + recovered = delivered + dropped + rejected + in channels + in dead-letter files.",
     );
     type Count = fn(&Ledger) -> u64;
-    let parts: [(&'static str, &'static str, &'static str, Count); 7] = [
+    let parts: [(&'static str, &'static str, &'static str, Count); 8] = [
         ("flumen_agent_events_received_total", "counter", "Events that reached the sources.", |l| l.received),
         ("flumen_agent_events_copied_total", "counter", "Copies added by fan-out.", |l| l.copies),
         ("flumen_agent_events_made_total", "counter", "Events that plugins made.", |l| l.made),
@@ -78,6 +81,12 @@ fn ledger_families(seen: &Seen<'_>) -> Vec<Family> {
             "counter",
             "Events whose sender was told they were not accepted.",
             |l| l.rejected,
+        ),
+        (
+            "flumen_agent_events_recovered_total",
+            "counter",
+            "Events that durable channels held at the start.",
+            |l| l.recovered,
         ),
         ("flumen_agent_events_in_channels", "gauge", "Events in the channels.", |l| l.in_channels),
         (
@@ -165,6 +174,63 @@ fn channel_families(seen: &Seen<'_>) -> Vec<Family> {
         }
     }
     vec![events, capacity, bytes, age, waited]
+}
+
+/// What channels on disk count besides.
+fn log_families(seen: &Seen<'_>) -> Vec<Family> {
+    type Count = fn(&LogMetrics) -> f64;
+    let counts: [(&'static str, &'static str, &'static str, Count); 14] = [
+        ("flumen_channel_syncs_total", "counter", "Groups made durable.", |l| count(&l.syncs)),
+        ("flumen_channel_sync_seconds_total", "counter", "Time spent in fdatasync.", |l| count(&l.sync_us) / 1e6),
+        ("flumen_channel_group_records_total", "counter", "Records in all groups.", |l| count(&l.group_records)),
+        ("flumen_channel_written_bytes_total", "counter", "Bytes written.", |l| count(&l.written_bytes)),
+        ("flumen_channel_disk_bytes", "gauge", "Bytes of the segments.", |l| count(&l.disk_bytes)),
+        ("flumen_channel_segments", "gauge", "Number of segments.", |l| count(&l.segments)),
+        ("flumen_channel_recovery_seconds", "gauge", "Time that the opening took.", |l| count(&l.recovery_ms) / 1e3),
+        ("flumen_channel_quarantined_records_total", "counter", "Damaged records set aside.", |l| {
+            count(&l.quarantined_records)
+        }),
+        ("flumen_channel_quarantined_events_total", "counter", "Events in them.", |l| count(&l.quarantined_events)),
+        ("flumen_channel_torn_records_total", "counter", "Unfinished writes that a crash left.", |l| {
+            count(&l.torn_records)
+        }),
+        ("flumen_channel_storage_failures_total", "counter", "Writes and syncs that failed.", |l| {
+            count(&l.storage_failures)
+        }),
+        ("flumen_channel_refused_puts_total", "counter", "Puts that the storage refused.", |l| count(&l.put_errors)),
+        ("flumen_channel_checkpoint_failures_total", "counter", "Checkpoints that could not be written.", |l| {
+            count(&l.checkpoint_errors) + count(&l.backup_checkpoint_errors)
+        }),
+        ("flumen_channel_unhealthy", "gauge", "1 while the channel cannot be written to.", |l| count(&l.unhealthy)),
+    ];
+    let mut families: Vec<Family> = counts.iter().map(|(name, kind, help, _)| family(name, kind, help)).collect();
+    let mut buckets = family(
+        "flumen_channel_sync_seconds_bucket",
+        "counter",
+        "Syncs by duration: the buckets of a histogram, cumulative.",
+    );
+    for (agent, _) in seen {
+        for channel in &agent.channels {
+            let Some(log) = channel.channel.log_metrics() else { continue };
+            let labels = || vec![("agent", agent.name.clone()), ("channel", channel.unit.name.clone())];
+            for (family, (.., count)) in families.iter_mut().zip(&counts) {
+                family.samples.push((labels(), count(log)));
+            }
+            let bounds = SYNC_BUCKETS_US.iter().map(|us| (*us as f64 / 1e6).to_string());
+            let mut so_far = 0.0;
+            for (bucket, bound) in log.sync_buckets.iter().zip(bounds.chain(["+Inf".to_owned()])) {
+                so_far += count(bucket);
+                let labels = [labels(), vec![("le", bound)]].concat();
+                buckets.samples.push((labels, so_far));
+            }
+        }
+    }
+    families.push(buckets);
+    families
+}
+
+fn count(counter: &AtomicU64) -> f64 {
+    LogMetrics::get(counter) as f64
 }
 
 fn sink_families(seen: &Seen<'_>) -> Vec<Family> {

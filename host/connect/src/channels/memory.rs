@@ -118,7 +118,7 @@ fn pseudo_limits(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<M
 }
 
 /// What a JVM without `-Xmx` would take as its largest heap: a quarter of the memory it may use.
-fn heap_bytes() -> u64 {
+pub(super) fn heap_bytes() -> u64 {
     let physical = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let kib: u64 = text
             .lines()

@@ -1,9 +1,13 @@
 //! The channels' options and how each is built. The channels themselves live in `flumen-channel`.
 
+mod file;
+mod jdbc;
 mod memory;
+mod spillable;
 
 use std::sync::Arc;
 
+use flumen_channel::file::tools::Target;
 use flumen_channel::{Channel, Gate};
 use flumen_config::{ComponentSpec, Diagnostics, Settings};
 
@@ -18,5 +22,14 @@ pub struct ChannelType {
     pub build: BuildChannel,
 }
 
+/// The folders and keys of a file channel, for the tools that work on it without an agent.
+///
+/// # Errors
+/// If its options are wrong, or a key cannot be had.
+pub fn file_target(settings: &Settings) -> Result<Target, Diagnostics> {
+    file::target(settings)
+}
+
 /// All channels.
-pub static TYPES: &[ChannelType] = &[memory::MEMORY, memory::PSEUDO_TRANSACTIONAL];
+pub static TYPES: &[ChannelType] =
+    &[memory::MEMORY, file::FILE, spillable::SPILLABLE, jdbc::JDBC, memory::PSEUDO_TRANSACTIONAL];

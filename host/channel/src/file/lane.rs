@@ -1,0 +1,259 @@
+//! One folder of the log: what waits to be written, and the leader who writes it.
+//!
+//! ```text
+//! put ──┐                    ┌───────────── leader (one per folder, a blocking job) ─────────────┐
+//! put ──┼─▶ waiting ── all ─▶│ write in one call ─▶ fdatasync ─▶ register ─▶ answer all of them │─▶ next group
+//! take ─┘      ▲             └──────────────────────────────────────────────────────────────────┘
+//!              └── more arrive while the leader syncs: they are the next group
+//! ```
+//!
+//! Whoever finds no leader starts one; it leads until nothing waits. After a group of several it waits for as many
+//! to come back, but only a fraction of what a sync takes: without that, eight producers would go through in groups
+//! of one and seven. A single producer never waits for anybody.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use flumen_event::Packed;
+use tokio::sync::oneshot;
+
+use crate::file::log::{Log, Stored};
+use crate::file::segment::Active;
+use crate::file::state::Done;
+
+/// A group is closed when it has this many bytes: larger ones make the disk no quicker and puts wait longer.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Longest wait for others to join a group.
+const LINGER_MAX: Duration = Duration::from_millis(2);
+/// The share of a sync that is spent on waiting for others.
+const LINGER_SHARE: u32 = 4;
+
+/// The storage did not do what was asked. The text goes to whoever asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Failure(pub(super) String);
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Failure>>;
+
+/// A batch to be stored.
+pub(super) struct PutRequest {
+    pub(super) events: u32,
+    pub(super) body_bytes: u32,
+    pub(super) put_at_ms: u64,
+    pub(super) packed: Packed,
+    /// Of the packed batch; not used if it will be sealed.
+    pub(super) crc: u32,
+    pub(super) answer: Answer<Stored>,
+}
+
+/// Events that are done.
+pub(super) struct TakeRequest {
+    pub(super) done: Vec<Done>,
+    /// Nobody waits for the withdrawal of a put.
+    pub(super) answer: Option<Answer<()>>,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) puts: VecDeque<PutRequest>,
+    pub(super) takes: VecDeque<TakeRequest>,
+    /// Of the puts' payloads.
+    pub(super) bytes: usize,
+}
+
+impl Group {
+    pub(super) fn len(&self) -> usize {
+        self.puts.len() + self.takes.len()
+    }
+    /// Answers everybody in it.
+    pub(super) fn refuse(self, failure: &Failure) {
+        self.puts.into_iter().for_each(|put| drop(put.answer.send(Err(failure.clone()))));
+        self.takes.into_iter().filter_map(|t| t.answer).for_each(|a| drop(a.send(Err(failure.clone()))));
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    group: Group,
+    /// Withdrawals: written with the next group, and no reason for one.
+    lazy: Vec<Done>,
+    leading: bool,
+    /// The leader waits for this many requests.
+    lingering_for: usize,
+    closed: bool,
+}
+
+/// One folder.
+pub(super) struct Lane {
+    pub(super) number: usize,
+    pub(super) dir: PathBuf,
+    waiting: Mutex<Waiting>,
+    joined: Condvar,
+    /// What the leader writes to. Locked by it alone, but for closing.
+    pub(super) writer: Mutex<Writer>,
+}
+
+/// The leader's own.
+#[derive(Default)]
+pub(super) struct Writer {
+    pub(super) active: Option<Active>,
+    /// After a failure: why, and since when.
+    pub(super) broken: Option<(Failure, Instant)>,
+    /// A segment that a failed write or sync has ended, to be read again before the folder is used.
+    pub(super) suspect: Option<u64>,
+    /// How long the last sync took.
+    pub(super) last_sync: Duration,
+}
+
+impl Lane {
+    pub(super) fn new(number: usize, dir: PathBuf) -> Self {
+        let (waiting, joined, writer) = Default::default();
+        Self { number, dir, waiting, joined, writer }
+    }
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// How many requests wait.
+    pub(super) fn load(&self) -> usize {
+        self.waiting().group.len()
+    }
+
+    /// Adds a request, and starts a leader if there is none.
+    pub(super) fn submit(self: &Arc<Self>, log: &Arc<Log>, add: impl FnOnce(&mut Group)) -> Result<(), Failure> {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Err(Failure("the channel is closed".into()));
+        }
+        add(&mut waiting.group);
+        if !waiting.leading {
+            waiting.leading = true;
+            drop(waiting);
+            let leader = Leader { lane: self.clone(), log: log.clone() };
+            log.spawn_blocking(move || leader.lead());
+        } else if waiting.group.len() >= waiting.lingering_for {
+            self.joined.notify_one();
+        }
+        Ok(())
+    }
+    pub(super) fn put(self: &Arc<Self>, log: &Arc<Log>, put: PutRequest) -> Result<(), Failure> {
+        let bytes = put.packed.head.len() + put.packed.bodies.len();
+        self.submit(log, |group| {
+            group.bytes += bytes;
+            group.puts.push_back(put);
+        })
+    }
+    pub(super) fn take(self: &Arc<Self>, log: &Arc<Log>, take: TakeRequest) -> Result<(), Failure> {
+        self.submit(log, |group| group.takes.push_back(take))
+    }
+    /// Writes it with whatever is written next.
+    pub(super) fn withdraw(&self, done: Done) {
+        self.waiting().lazy.push(done);
+    }
+
+    /// Refuses everything from now on. What waits is still written.
+    pub(super) fn close(&self) {
+        self.waiting().closed = true;
+    }
+    /// Waits until no leader is at work.
+    pub(super) fn wait_for_leader(&self) {
+        let mut waiting = self.waiting();
+        while waiting.leading {
+            waiting = self.joined.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+    /// The withdrawals that nothing has taken along.
+    pub(super) fn rest(&self) -> Group {
+        let mut group = Group::default();
+        group.add_lazy(std::mem::take(&mut self.waiting().lazy));
+        group
+    }
+}
+
+impl Group {
+    fn add_lazy(&mut self, lazy: Vec<Done>) {
+        if !lazy.is_empty() {
+            self.takes.push_back(TakeRequest { done: lazy, answer: None });
+        }
+    }
+    /// The oldest requests, up to a number of bytes.
+    fn split(&mut self) -> Group {
+        if self.bytes <= GROUP_BYTES_MAX {
+            return std::mem::take(self);
+        }
+        let mut first = Group { takes: std::mem::take(&mut self.takes), ..Group::default() };
+        while first.bytes < GROUP_BYTES_MAX {
+            let Some(put) = self.puts.pop_front() else { break };
+            first.bytes += put.packed.head.len() + put.packed.bodies.len();
+            first.puts.push_back(put);
+        }
+        self.bytes -= first.bytes;
+        first
+    }
+}
+
+struct Leader {
+    lane: Arc<Lane>,
+    log: Arc<Log>,
+}
+
+impl Leader {
+    fn lead(self) {
+        let mut last = 0;
+        while let Some(group) = self.next_group(last) {
+            last = group.len();
+            self.log.write_group(&self.lane, group);
+        }
+    }
+
+    /// The next group, or the end of this leader.
+    fn next_group(&self, last: usize) -> Option<Group> {
+        let mut waiting = self.lane.waiting();
+        if last > 1 && waiting.group.len() < last {
+            waiting = self.linger(waiting, last);
+        }
+        if waiting.group.len() == 0 {
+            waiting.leading = false;
+            self.lane.joined.notify_all();
+            return None;
+        }
+        let lazy = std::mem::take(&mut waiting.lazy);
+        let mut group = waiting.group.split();
+        group.add_lazy(lazy);
+        Some(group)
+    }
+
+    /// Waits a little for as many as were in the last group.
+    fn linger<'a>(&'a self, mut waiting: MutexGuard<'a, Waiting>, last: usize) -> MutexGuard<'a, Waiting> {
+        let sync = self.log.linger_of(&self.lane);
+        let until = Instant::now() + (sync / LINGER_SHARE).min(LINGER_MAX);
+        waiting.lingering_for = last;
+        while waiting.group.len() < last && waiting.group.bytes < GROUP_BYTES_MAX {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.lane.joined.wait_timeout(waiting, left);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        waiting.lingering_for = usize::MAX;
+        waiting
+    }
+}
+
+impl Drop for Leader {
+    /// A leader that panicked must not keep the next one from leading, nor anybody waiting.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut waiting = self.lane.waiting();
+            waiting.leading = false;
+            std::mem::take(&mut waiting.group).refuse(&Failure("the log's writer failed".into()));
+            self.lane.joined.notify_all();
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Power cuts, failing calls and damage, on a simulated disk.
+//!
+//! Each state of a disk after a power cut is opened and drained: what was acknowledged is there once and in order,
+//! what was taken for good is not, and the channel goes on working. `FLUMEN_TEST_LONG=1` for 100,000 states;
+//! `FLUMEN_TEST_SEED=n` repeats a run.
+
+#[path = "crash/model.rs"]
+mod model;
+
+use flumen_channel::Channel;
+use flumen_channel::file::storage::simulated::{Fault, SimulatedDisk};
+use model::{Doing, Subject, Truth, limits, numbers};
+
+fn is_long() -> bool {
+    std::env::var_os("FLUMEN_TEST_LONG").is_some()
+}
+fn seed() -> u64 {
+    let given = std::env::var("FLUMEN_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    println!("FLUMEN_TEST_SEED={seed}");
+    seed
+}
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(work)
+}
+
+/// One step of a life; what it was doing is known before, what came of it afterwards.
+async fn step(subject: &Subject, truth: &mut Truth, rng: &mut fastrand::Rng) -> Doing {
+    match rng.u8(0..10) {
+        0..5 => {
+            let events = truth.fresh(rng.u64(1..6));
+            let doing = Doing::Put(events.clone());
+            if subject.put(&events).await {
+                truth.pending.extend(events);
+            } else {
+                truth.unsure.extend(events);
+            }
+            doing
+        }
+        5..8 => {
+            let Ok(Some(take)) = subject.channel.try_take(rng.usize(1..9)).await else { return Doing::Nothing };
+            let events = numbers(&*take);
+            let doing = Doing::Take(events.clone());
+            if take.commit(&mut || ()).await.is_ok() {
+                truth.pending.retain(|n| !events.contains(n));
+                truth.unsure.retain(|n| !events.contains(n));
+            }
+            doing
+        }
+        8 => {
+            let events = truth.fresh(rng.u64(1..4));
+            subject.withdraw(&events).await;
+            truth.unsure.extend(events.iter().copied());
+            Doing::Put(events)
+        }
+        _ => {
+            match rng.u8(0..3) {
+                0 => subject.channel.write_checkpoint(),
+                _ => drop(subject.channel.try_take(5).await),
+            }
+            Doing::Nothing
+        }
+    }
+}
+
+async fn check_after_cut(disk: &SimulatedDisk, truth: &Truth, doing: &Doing, rng: &mut fastrand::Rng, shape: (usize, usize)) {
+    let after = disk.after_power_cut(rng);
+    let subject = Subject::open(&after, limits(shape.0, shape.1));
+    let delivered = subject.drain().await;
+    truth.judge(&delivered, doing);
+    assert_eq!(subject.quarantined(), 0, "a power cut damages nothing that was durable: {:?}", subject.channel.metrics());
+    assert!(subject.put(&[truth.next + 100]).await, "the channel works");
+    subject.channel.close();
+    let again = Subject::open(&after, limits(shape.0, shape.1));
+    assert_eq!(again.drain().await, [truth.next + 100], "what was taken for good is gone, what was put is there");
+}
+
+/// A life of the channel with power cuts at random calls; returns how many states were checked.
+async fn live(seed: u64) -> usize {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let shape = (rng.usize(1..3), [0, 1 << 20][rng.usize(0..2)]);
+    let disk = SimulatedDisk::default();
+    let mut watcher = rng.fork();
+    disk.watch(move || watcher.u8(0..8) == 0);
+    let mut truth = Truth::default();
+    let mut subject = Subject::open(&disk, limits(shape.0, shape.1));
+    let mut states = 0;
+    for _ in 0..40 {
+        let before = truth.clone();
+        let doing = if rng.u8(0..20) == 0 {
+            if rng.bool() {
+                subject.channel.close();
+            }
+            subject = Subject::open(&disk, limits(shape.0, shape.1));
+            Doing::Nothing
+        } else {
+            step(&subject, &mut truth, &mut rng).await
+        };
+        let mut at_step = Truth { next: truth.next, ..before };
+        if matches!(&doing, Doing::Put(_)) {
+            at_step.unsure.extend(truth.unsure.iter().copied());
+        }
+        for watched in disk.watched() {
+            check_after_cut(&watched, &at_step, &doing, &mut rng, shape).await;
+            states += 1;
+        }
+    }
+    states
+}
+
+#[test]
+fn acked_events_survive_every_power_cut() {
+    let seed = seed();
+    let wanted = if is_long() { 100_000 } else { 2_000 };
+    let (mut states, mut life) = (0, 0);
+    while states < wanted {
+        let seed = seed.wrapping_add(life);
+        println!("life {seed}");
+        states += block_on(live(seed));
+        life += 1;
+    }
+    println!("{states} states in {life} lives");
+}
+
+/// The same short life for every run, with calls that fail.
+async fn live_with_faults(disk: &SimulatedDisk, faults: Option<(std::ops::Range<u64>, Fault)>) -> Truth {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut truth = Truth::default();
+    if let Some((calls, fault)) = faults {
+        disk.fail(calls, fault);
+    }
+    let subject = Subject::closed(disk, limits(1, 1 << 20));
+    // What cannot be opened refuses, and is tried again.
+    let _may_fail = subject.channel.try_open();
+    for at in 0..30 {
+        step(&subject, &mut truth, &mut rng).await;
+        if at % 5 == 0 {
+            let _may_fail = subject.channel.try_open();
+        }
+    }
+    disk.heal();
+    subject.channel.try_open().expect("opens when nothing fails any more");
+    let extra = truth.fresh(3);
+    assert!(subject.put(&extra).await, "puts work again");
+    truth.pending.extend(extra);
+    // The process goes away without a word; half of the lives are delivered first.
+    let delivered = subject.drain().await;
+    truth.judge(&delivered, &Doing::Nothing);
+    truth.pending.clear();
+    truth.unsure.extend(0..truth.next);
+    truth.unsure.retain(|n| !delivered.contains(n));
+    let last = truth.fresh(4);
+    assert!(subject.put(&last).await, "puts work still");
+    truth.pending.extend(last);
+    subject.channel.close();
+    truth
+}
+
+#[test]
+fn any_failing_call_refuses_and_heals() {
+    let disk = SimulatedDisk::default();
+    block_on(live_with_faults(&disk, None));
+    let calls = disk.calls();
+    let mut fired = 0;
+    for fault in [Fault::Io, Fault::Full, Fault::Interrupted, Fault::Short] {
+        for at in 0..calls {
+            for until in [at + 1, at + 12, u64::MAX] {
+                let disk = SimulatedDisk::default();
+                println!("{fault:?} at calls {at}..{until} of {calls}");
+                let truth = block_on(live_with_faults(&disk, Some((at..until, fault))));
+                fired += disk.fired();
+                let mut rng = fastrand::Rng::with_seed(at);
+                block_on(async {
+                    let after = disk.after_power_cut(&mut rng);
+                    let subject = Subject::open(&after, limits(1, 0));
+                    truth.judge(&subject.drain().await, &Doing::Nothing);
+                });
+            }
+        }
+    }
+    assert!(fired > calls, "the faults were never met");
+    println!("{fired} calls failed");
+}
