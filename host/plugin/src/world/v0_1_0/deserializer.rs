@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
 use super::bindings::exports::flumen::plugin::deserialize;
 use super::columns::{Bounds, Breach, events_from};
-use super::{SELF_TEST_BYTES_MAX, pairs};
+use super::{Call, SELF_TEST_BYTES_MAX, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -93,11 +93,7 @@ impl World for Deserializer {
 }
 
 /// One step of the instance's decoder, checked.
-pub fn step(
-    mut live: Live<Deserializer>,
-    step: Step,
-    allowed: Allowed,
-) -> BoxFuture<'static, (Live<Deserializer>, Result<Decoded, Failure>)> {
+pub fn step(mut live: Live<Deserializer>, step: Step, allowed: Allowed) -> Call<Deserializer, Decoded> {
     Box::pin(async move {
         let result = take(&mut live.store, &mut live.bindings, step, allowed).await;
         (live, result)

@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
 use super::bindings::exports::flumen::plugin::serialize;
 use super::columns::{Reads, Scratch};
-use super::{SELF_TEST_BYTES_MAX, bounded, pairs};
+use super::{Call, SELF_TEST_BYTES_MAX, bounded, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -103,11 +103,7 @@ impl World for Serializer {
 }
 
 /// One step of the instance's encoder; what it answers belongs at the end of the file.
-pub fn step(
-    mut live: Live<Serializer>,
-    step: Step,
-    bytes_max: usize,
-) -> BoxFuture<'static, (Live<Serializer>, Result<Vec<u8>, Failure>)> {
+pub fn step(mut live: Live<Serializer>, step: Step, bytes_max: usize) -> Call<Serializer, Vec<u8>> {
     Box::pin(async move {
         let answer = live.answer.clone();
         let guest = (&mut live.store, &mut live.bindings, &answer.reads);
