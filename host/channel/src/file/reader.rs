@@ -184,7 +184,9 @@ impl Log {
         if head.first_event > at.event {
             self.lose(number, lane, at.segment, at.event..head.first_event, ledger);
         }
-        let events = head.first_event..head.first_event.saturating_add(head.events);
+        // A record that claims numbers that were passed already is a copy or a lie: no event comes twice.
+        let end = head.first_event.saturating_add(head.events).max(at.event);
+        let events = head.first_event.max(at.event)..end;
         let segment_head = lane.open.as_ref().map(|(_, segment_head)| segment_head);
         let batch = payload.zip(segment_head).map(|(payload, segment_head)| self.unpack(&head, segment_head, payload));
         match batch {
@@ -193,7 +195,7 @@ impl Log {
                 let put_at = instant_of(head.put_at_ms);
                 let mut index = self.index();
                 for run in index.unread(at.segment, events.clone()) {
-                    let rows = (run.start - events.start) as usize..(run.end - events.start) as usize;
+                    let rows = (run.start - head.first_event) as usize..(run.end - head.first_event) as usize;
                     let origin = Origin { segment: at.segment, event: run.start };
                     self.queue.load(batch.slice(rows), origin, put_at);
                 }
