@@ -45,7 +45,8 @@ mod spillable {
             overflow_timeout: wanted.keep_alive,
             resume_free_percent: 5,
         };
-        let log = LogOptions { segment_bytes: 4096, window_bytes: 0, ..LogOptions::below(Path::new("/channel")) };
+        let log =
+            LogOptions { segment_bytes: 4096, window_bytes: 0, ..LogOptions::below(Path::new("/channel")) };
         let limits = FileLimits { spill: Some(spill), ..limits(wanted, log) };
         let channel = FileChannel::on(Arc::new(SimulatedDisk::default()), limits, None, gate.clone());
         channel.try_open().expect("opened");

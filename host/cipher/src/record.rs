@@ -167,7 +167,8 @@ impl RecordCipher for AesRecordCipher {
 }
 
 fn mode_of(cipher: &str) -> Result<Mode, CipherError> {
-    Mode::of(cipher).ok_or_else(|| CipherError::Failed(format!("records sealed by {cipher} cannot be opened")))
+    Mode::of(cipher)
+        .ok_or_else(|| CipherError::Failed(format!("records sealed by {cipher} cannot be opened")))
 }
 
 /// What a sealed record is bound to besides its content.

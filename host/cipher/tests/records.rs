@@ -87,7 +87,9 @@ fn old_keys_open_what_they_sealed_and_the_active_one_seals() {
 #[test]
 fn either_mode_opens_what_the_other_sealed() {
     let (ctr, gcm) = (cipher(Mode::Ctr, "new", 32), cipher(Mode::Gcm, "new", 32));
-    assert!(gcm.check(ctr.name(), gcm.active_key()).is_ok() && ctr.check(gcm.name(), ctr.active_key()).is_ok());
+    assert!(
+        gcm.check(ctr.name(), gcm.active_key()).is_ok() && ctr.check(gcm.name(), ctr.active_key()).is_ok()
+    );
     assert!(ctr.check("ROT13", ctr.active_key()).is_err() && ctr.check(ctr.name(), "no such key").is_err());
     assert_eq!(gcm.open(ctr.name(), "new", NONCE, &seal(&ctr, NONCE, b"event")).expect("opens"), b"event");
     assert_eq!(ctr.open(gcm.name(), "new", NONCE, &seal(&gcm, NONCE, b"event")).expect("opens"), b"event");

@@ -98,7 +98,11 @@ impl Index {
         if let Some(segment) = self.segments.get(&cursor.segment)
             && cursor.offset < segment.known.length
         {
-            return Some(Stretch { from: cursor, length: segment.known.length, events: segment.known.events });
+            return Some(Stretch {
+                from: cursor,
+                length: segment.known.length,
+                events: segment.known.events,
+            });
         }
         let later = self.segments.range(cursor.segment + 1..);
         let mut to_read = later.filter(|(_, s)| s.lane == lane && (!s.known.sealed || s.known.pending() > 0));

@@ -156,7 +156,10 @@ impl Log {
         let answered = self.submit_put(batch)?;
         answered.blocking_recv().unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
     }
-    fn submit_put(self: &Arc<Self>, batch: &Batch) -> Result<oneshot::Receiver<Result<Stored, Failure>>, Failure> {
+    fn submit_put(
+        self: &Arc<Self>,
+        batch: &Batch,
+    ) -> Result<oneshot::Receiver<Result<Stored, Failure>>, Failure> {
         let packed = batch.pack().filter(|p| p.head.len() + p.bodies.len() <= PAYLOAD_BYTES_MAX);
         let packed = packed.ok_or_else(|| Failure("the batch is larger than 2 GiB".into()))?;
         let (answer, answered) = oneshot::channel();

@@ -62,7 +62,8 @@ impl Ranges {
         }
         let mut next = within.start;
         let before = self.ranges.range(..=within.start).next_back();
-        let inside = self.ranges.range(within.start.saturating_add(1)..within.end.max(within.start.saturating_add(1)));
+        let inside =
+            self.ranges.range(within.start.saturating_add(1)..within.end.max(within.start.saturating_add(1)));
         for (&from, &to) in before.into_iter().chain(inside) {
             if to <= next {
                 continue;

@@ -188,7 +188,9 @@ impl Log {
         let end = head.first_event.saturating_add(head.events).max(at.event);
         let events = head.first_event.max(at.event)..end;
         let segment_head = lane.open.as_ref().map(|(_, segment_head)| segment_head);
-        let batch = payload.zip(segment_head).map(|(payload, segment_head)| self.unpack(&head, segment_head, payload));
+        let batch = payload
+            .zip(segment_head)
+            .map(|(payload, segment_head)| self.unpack(&head, segment_head, payload));
         match batch {
             Some(Ok(batch)) => {
                 lane.damage.clear();
@@ -202,8 +204,12 @@ impl Log {
                 index.cursors[number] = Cursor { segment: at.segment, offset: behind, event: events.end };
                 return;
             }
-            Some(Err(why)) => tracing::warn!(segment = at.segment, offset = at.offset, why, "a record is damaged"),
-            None => tracing::warn!(segment = at.segment, offset = at.offset, "the checksum of a record is wrong"),
+            Some(Err(why)) => {
+                tracing::warn!(segment = at.segment, offset = at.offset, why, "a record is damaged")
+            }
+            None => {
+                tracing::warn!(segment = at.segment, offset = at.offset, "the checksum of a record is wrong")
+            }
         }
         lane.damage.push(at.offset.max(RECORDS_AT)..behind);
         self.lose(number, lane, at.segment, events.clone(), ledger);
@@ -232,7 +238,14 @@ impl Log {
 
     /// Events that cannot be read are no longer in the channel; the ledger is told in the same movement. The damage
     /// that they were in is set aside.
-    fn lose(&self, number: usize, lane: &mut LaneReader, segment: u64, events: Range<u32>, ledger: Ledger<'_>) {
+    fn lose(
+        &self,
+        number: usize,
+        lane: &mut LaneReader,
+        segment: u64,
+        events: Range<u32>,
+        ledger: Ledger<'_>,
+    ) {
         let damage = std::mem::take(&mut lane.damage);
         let lost = {
             let _movement = ledger.gate.movement();
@@ -280,7 +293,9 @@ pub(super) fn set_aside(storage: &dyn Storage, dir: &Path, segment: u64, bytes: 
         to.sync()
     });
     match copied {
-        Ok(()) => tracing::error!(copy = %name.display(), bytes = bytes.end - bytes.start, "damaged bytes are set aside"),
+        Ok(()) => {
+            tracing::error!(copy = %name.display(), bytes = bytes.end - bytes.start, "damaged bytes are set aside")
+        }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => tracing::warn!(copy = %name.display(), %error, "damaged bytes could not be set aside"),
     }

@@ -30,4 +30,5 @@ pub fn file_target(settings: &Settings) -> Result<Target, Diagnostics> {
 }
 
 /// All channels.
-pub static TYPES: &[ChannelType] = &[memory::MEMORY, file::FILE, spillable::SPILLABLE, memory::PSEUDO_TRANSACTIONAL];
+pub static TYPES: &[ChannelType] =
+    &[memory::MEMORY, file::FILE, spillable::SPILLABLE, memory::PSEUDO_TRANSACTIONAL];

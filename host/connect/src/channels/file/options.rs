@@ -98,15 +98,20 @@ pub(super) fn limits(
         failed = true;
     };
     if transaction_capacity > capacity {
-        let key = if settings.get("transactionCapacity").is_some() { "transactionCapacity" } else { "capacity" };
+        let key =
+            if settings.get("transactionCapacity").is_some() { "transactionCapacity" } else { "capacity" };
         fail(
             Diagnostic::error(
                 "transaction-capacity",
-                format!("`transactionCapacity` ({transaction_capacity}) is higher than `capacity` ({capacity})"),
+                format!(
+                    "`transactionCapacity` ({transaction_capacity}) is higher than `capacity` ({capacity})"
+                ),
             )
             .on(settings.path())
             .at(&settings.origin(key))
-            .help(format!("set `capacity` to at least {transaction_capacity}, or lower `transactionCapacity`")),
+            .help(format!(
+                "set `capacity` to at least {transaction_capacity}, or lower `transactionCapacity`"
+            )),
         );
     }
     let checkpoint_dir = PathBuf::from(
