@@ -20,8 +20,13 @@ use model::Subject;
 
 fn open(dir: &Path) -> Subject {
     let log = LogOptions { segment_bytes: 4096, ..LogOptions::below(dir) };
-    let limits =
-        FileLimits { capacity: 10_000, transaction_capacity: 100, keep_alive: Duration::ZERO, spill: None, log };
+    let limits = FileLimits {
+        capacity: 10_000,
+        transaction_capacity: 100,
+        keep_alive: Duration::ZERO,
+        spill: None,
+        log,
+    };
     let gate = Arc::new(Gate::default());
     let subject = Subject { channel: Arc::new(FileChannel::new(limits, None, gate.clone())), gate };
     subject.channel.try_open().expect("opened");

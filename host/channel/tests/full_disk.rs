@@ -40,6 +40,7 @@ fn open(dir: &Path, minimum_free_bytes: u64) -> (Arc<FileChannel>, Arc<Gate>) {
         minimum_free_bytes,
         retry_pause: Duration::ZERO,
         window_bytes: 0,
+        load_bytes: 0,
         ..LogOptions::below(dir)
     };
     let limits = FileLimits {

@@ -29,6 +29,7 @@ fn open(dir: &Path) -> Subject {
         data_dirs: vec![dir.join("data1"), dir.join("data2")],
         segment_bytes: 64 << 10,
         window_bytes: 16 << 10,
+        load_bytes: 4 << 10,
         checkpoint_interval: Duration::from_millis(5),
         ..LogOptions::below(dir)
     };

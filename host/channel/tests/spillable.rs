@@ -7,9 +7,9 @@ mod model;
 use std::time::Duration;
 
 use flumen_channel::contract::run;
-use flumen_channel::file::FileLimits;
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::file::storage::simulated::SimulatedDisk;
+use flumen_channel::file::{FileLimits, LogOptions};
 use flumen_channel::{Channel, SpillLimits};
 use model::{Subject, limits, numbers};
 
@@ -21,7 +21,8 @@ fn spillable(events_max: usize, overflow_timeout: Duration) -> FileLimits {
         overflow_timeout,
         resume_free_percent: 50,
     };
-    FileLimits { spill: Some(spill), ..limits(1, 0) }
+    let log = limits(1, 0).log;
+    FileLimits { spill: Some(spill), log: LogOptions { load_bytes: 4 << 20, ..log }, ..limits(1, 0) }
 }
 fn on_disk(subject: &Subject) -> u64 {
     LogMetrics::get(&subject.channel.metrics().written_bytes)
@@ -32,7 +33,9 @@ fn nothing_is_written_while_memory_suffices() {
     run(async {
         let subject = Subject::open(&SimulatedDisk::default(), spillable(10, Duration::ZERO));
         for round in 0..20u64 {
-            assert!(subject.put(&[round * 5, round * 5 + 1, round * 5 + 2, round * 5 + 3, round * 5 + 4]).await);
+            assert!(
+                subject.put(&[round * 5, round * 5 + 1, round * 5 + 2, round * 5 + 3, round * 5 + 4]).await
+            );
             assert_eq!(subject.drain().await.len(), 5);
         }
         assert_eq!(on_disk(&subject), 0);

@@ -15,8 +15,13 @@ use model::Subject;
 
 fn target(dir: &Path) -> Target {
     let log = LogOptions { segment_bytes: 4096, ..LogOptions::below(dir) };
-    let limits =
-        FileLimits { capacity: 1000, transaction_capacity: 100, keep_alive: Duration::ZERO, spill: None, log };
+    let limits = FileLimits {
+        capacity: 1000,
+        transaction_capacity: 100,
+        keep_alive: Duration::ZERO,
+        spill: None,
+        log,
+    };
     Target { limits, cipher: None }
 }
 fn open(dir: &Path) -> Subject {
@@ -44,7 +49,8 @@ fn make(dir: &Path) {
 fn exported(target: &Target) -> Vec<u64> {
     let mut numbers = Vec::new();
     let given = target.export(|batch| {
-        numbers.extend(batch.iter().map(|e| e.header("n").and_then(|n| n.parse::<u64>().ok()).expect("ours")));
+        numbers
+            .extend(batch.iter().map(|e| e.header("n").and_then(|n| n.parse::<u64>().ok()).expect("ours")));
         Ok(())
     });
     assert_eq!(given.expect("exported"), numbers.len() as u64);
@@ -53,7 +59,8 @@ fn exported(target: &Target) -> Vec<u64> {
 fn damage_a_record(dir: &Path) {
     let mut segments: Vec<_> = std::fs::read_dir(dir.join("data")).expect("a folder").flatten().collect();
     segments.sort_by_key(std::fs::DirEntry::path);
-    let path = segments.iter().map(std::fs::DirEntry::path).rfind(|p| p.extension().is_some_and(|e| e == "log"));
+    let path =
+        segments.iter().map(std::fs::DirEntry::path).rfind(|p| p.extension().is_some_and(|e| e == "log"));
     let path = path.expect("a segment");
     let mut bytes = std::fs::read(&path).expect("read");
     // The last body of event 29 begins with its number.
@@ -108,7 +115,10 @@ fn repair_makes_a_backup_and_keeps_every_event_that_can_be_read() {
     assert_eq!(exported(&target), (5..27).collect::<Vec<_>>());
     let (_, damage) = target.verify().expect("verified");
     assert!(damage.is_empty(), "{damage:?}");
-    assert!(matches!(target.repair(&backup), Err(ToolError::BackupExists(_))), "a backup is never overwritten");
+    assert!(
+        matches!(target.repair(&backup), Err(ToolError::BackupExists(_))),
+        "a backup is never overwritten"
+    );
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub struct LogOptions {
     pub sync: SyncPolicy,
     /// Most memory for events that wait in memory. What is beyond is read from disk when its turn has come.
     pub window_bytes: usize,
+    /// How much is read from disk ahead of the takers.
+    pub load_bytes: usize,
     /// After a failure a folder is left alone for so long.
     pub retry_pause: Duration,
 }
@@ -72,6 +74,7 @@ impl LogOptions {
             minimum_free_bytes: 0,
             sync: SyncPolicy::EachTransaction,
             window_bytes: WINDOW_BYTES,
+            load_bytes: LOAD_BYTES,
             retry_pause: Duration::from_millis(250),
         }
     }
@@ -82,6 +85,8 @@ impl LogOptions {
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Default of [`LogOptions::window_bytes`].
 pub const WINDOW_BYTES: usize = 32 << 20;
+/// Default of [`LogOptions::load_bytes`].
+pub const LOAD_BYTES: usize = 4 << 20;
 /// Largest payload of a record.
 const PAYLOAD_BYTES_MAX: usize = 2 << 30;
 

@@ -28,8 +28,6 @@ use crate::file::storage::{Storage, read_full_at, write_all_at};
 use crate::gate::Gate;
 use crate::queue::Origin;
 
-/// A load stops when this much is in memory.
-const LOAD_BYTES: usize = 4 << 20;
 /// The folder, in a folder of segments, for what is damaged.
 const DAMAGED_DIR: &str = "damaged";
 
@@ -76,10 +74,12 @@ impl Log {
         let mut reader = self.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         loop {
             let window = self.queue.window();
-            if window.behind == 0 || (window.queued >= wanted && window.held_bytes >= LOAD_BYTES) {
+            if window.behind == 0 || (window.queued >= wanted && window.held_bytes >= self.options.load_bytes)
+            {
                 return Ok(());
             }
-            if window.held_bytes >= self.options.window_bytes && window.queued > 0 {
+            let held_bytes_max = self.options.window_bytes.max(self.options.load_bytes);
+            if window.held_bytes >= held_bytes_max && window.queued > 0 {
                 return Ok(());
             }
             for lane in 0..self.lanes.len() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flumen_channel::file::{FileLimits, LogOptions, SEGMENT_BYTES, SyncPolicy, WINDOW_BYTES};
+use flumen_channel::file::{FileLimits, LOAD_BYTES, LogOptions, SEGMENT_BYTES, SyncPolicy, WINDOW_BYTES};
 use flumen_config::options::Count;
 use flumen_config::{Diagnostic, Diagnostics, Settings, options};
 
@@ -167,6 +167,7 @@ pub(super) fn limits(
             minimum_free_bytes: options.minimum_required_space.max(MINIMUM_SPACE_FLOOR),
             sync,
             window_bytes: WINDOW_BYTES,
+            load_bytes: LOAD_BYTES,
             retry_pause: RETRY_PAUSE,
         },
     })
