@@ -4,10 +4,12 @@
     S1  stress -> memory -> null         500-byte events, the channel alone
     S2  netcat -> memory -> null         200-byte lines over one connection, without replies
     S3  exec cat -> memory -> file_roll  200-byte lines
+    S4  exec cat -> file -> file_roll    200-byte lines, each batch durable before the next is read
     S6  S3 with regex_filter, search_replace and timestamp
 
-Batches of 1000 wherever there is a setting, memory channel of 100000 events (conf/*.conf).
-CPU is the agent process alone (not its `cat`); S1, S3 and S6 count from exec, S2 from the first line sent.
+Batches of 1000 wherever there is a setting, memory channel of 100000 events, file channel of
+1000000 (conf/*.conf).
+CPU is the agent process alone (not its `cat`); S1, S3, S4 and S6 count from exec, S2 from the first line sent.
 """
 
 import os
@@ -22,9 +24,9 @@ from harness.process import Child, Idle, cpu_s, memory_mib, wait_until
 
 HERE = Path(__file__).resolve().parent
 LINE_BYTES = 200
-EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S6": 3_000_000}
+EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, "S6": 3_000_000}
 # How much longer an event comes out: in S6 `user=bob` becomes `user=****`.
-EXTRA_BYTES = {"S3": 0, "S6": 1}
+EXTRA_BYTES = {"S3": 0, "S4": 0, "S6": 1}
 STALL_S = 20  # Output that has not grown for so long will not be complete.
 IDLE_S = 10
 
@@ -42,7 +44,7 @@ class Bench:
         self.dir = Path(tempfile.mkdtemp(prefix=f"flumen-bench.{scenario}."))
         (self.dir / "out").mkdir()
         self.port = net.free_port()
-        self.input = lines_file(data, events) if scenario in ("S3", "S6") else None
+        self.input = lines_file(data, events) if scenario in ("S3", "S4", "S6") else None
         text = (HERE / "conf" / f"{scenario}.conf").read_text()
         for mark, value in {"PORT": self.port, "DIR": self.dir, "INPUT": self.input, "N": events}.items():
             text = text.replace(f"@{mark}@", str(value))
@@ -134,6 +136,7 @@ class Bench:
             figures["half2_cpu_s_per_million"] = round((cpu_s(self.child.pid) - half[1]) / share * 1e6, 4)
         return figures
 
+    s4 = s3
     s6 = s3
 
     # ---- parts ----

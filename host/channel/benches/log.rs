@@ -5,6 +5,8 @@
 //! at the same time in the rows that say so. One line a case; the raw figure is measured right after, with the mean
 //! group that the channel made.
 
+#![allow(clippy::print_stdout, reason = "its table is what it is for")]
+
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,7 +116,8 @@ fn raw_groups_per_s(dir: &Path, group_bytes: usize) -> f64 {
         if offset + group_bytes as u64 > segment_bytes {
             let path = dir.join(format!("raw-{groups}"));
             let made = std::fs::File::create_new(&path).expect("a file");
-            rustix::fs::fallocate(&made, rustix::fs::FallocateFlags::empty(), 0, segment_bytes).expect("room");
+            rustix::fs::fallocate(&made, rustix::fs::FallocateFlags::empty(), 0, segment_bytes)
+                .expect("room");
             made.sync_all().expect("synced");
             std::fs::File::open(dir).and_then(|d| d.sync_all()).expect("synced");
             (file, offset) = (Some(made), 0);
@@ -132,7 +135,9 @@ fn main() {
     let dir = std::env::args().skip(1).find(|a| !a.starts_with('-')).map(PathBuf::from);
     let dir = dir.unwrap_or_else(|| std::env::current_exe().expect("this bench").with_file_name("log-bench"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
-    println!("batch  producers  consumer |   events/s  cpu s/M  p50 ms  p99 ms | groups/s  records  KiB | raw groups/s  ratio");
+    println!(
+        "batch  producers  consumer |   events/s  cpu s/M  p50 ms  p99 ms | groups/s  records  KiB | raw groups/s  ratio"
+    );
     for consumed in [false, true] {
         for (batch, producers) in [(1, 1), (1, 8), (100, 1), (100, 8), (1000, 1), (1000, 8)] {
             std::fs::create_dir_all(&dir).expect("a folder");

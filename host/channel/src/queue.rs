@@ -508,7 +508,11 @@ impl Drop for WaitingTaker<'_> {
         let before = state.takers.len();
         state.takers.retain(|(other, _)| *other != id);
         let was_woken = state.takers.len() == before;
-        let next = if was_woken && (state.queued > 0 || state.behind.events > 0) { state.takers.pop_front() } else { None };
+        let next = if was_woken && (state.queued > 0 || state.behind.events > 0) {
+            state.takers.pop_front()
+        } else {
+            None
+        };
         drop(state);
         if let Some((_, waker)) = next {
             waker.wake();

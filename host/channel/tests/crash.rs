@@ -4,6 +4,8 @@
 //! what was taken for good is not, and the channel goes on working. `FLUMEN_TEST_LONG=1` for 100,000 states;
 //! `FLUMEN_TEST_SEED=n` repeats a run.
 
+#![allow(clippy::print_stdout, reason = "seeds and counts of a run, seen when it fails")]
+
 #[path = "crash/model.rs"]
 mod model;
 
@@ -38,7 +40,9 @@ async fn step(subject: &Subject, truth: &mut Truth, rng: &mut fastrand::Rng) -> 
             doing
         }
         5..8 => {
-            let Ok(Some(take)) = subject.channel.try_take(rng.usize(1..9)).await else { return Doing::Nothing };
+            let Ok(Some(take)) = subject.channel.try_take(rng.usize(1..9)).await else {
+                return Doing::Nothing;
+            };
             let events = numbers(&*take);
             let doing = Doing::Take(events.clone());
             if take.commit(&mut || ()).await.is_ok() {
@@ -63,16 +67,31 @@ async fn step(subject: &Subject, truth: &mut Truth, rng: &mut fastrand::Rng) -> 
     }
 }
 
-async fn check_after_cut(disk: &SimulatedDisk, truth: &Truth, doing: &Doing, rng: &mut fastrand::Rng, shape: (usize, usize)) {
+async fn check_after_cut(
+    disk: &SimulatedDisk,
+    truth: &Truth,
+    doing: &Doing,
+    rng: &mut fastrand::Rng,
+    shape: (usize, usize),
+) {
     let after = disk.after_power_cut(rng);
     let subject = Subject::open(&after, limits(shape.0, shape.1));
     let delivered = subject.drain().await;
     truth.judge(&delivered, doing);
-    assert_eq!(subject.quarantined(), 0, "a power cut damages nothing that was durable: {:?}", subject.channel.metrics());
+    assert_eq!(
+        subject.quarantined(),
+        0,
+        "a power cut damages nothing that was durable: {:?}",
+        subject.channel.metrics()
+    );
     assert!(subject.put(&[truth.next + 100]).await, "the channel works");
     subject.channel.close();
     let again = Subject::open(&after, limits(shape.0, shape.1));
-    assert_eq!(again.drain().await, [truth.next + 100], "what was taken for good is gone, what was put is there");
+    assert_eq!(
+        again.drain().await,
+        [truth.next + 100],
+        "what was taken for good is gone, what was put is there"
+    );
 }
 
 /// A life of the channel with power cuts at random calls; returns how many states were checked.

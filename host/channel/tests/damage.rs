@@ -1,5 +1,7 @@
 //! Damage of any byte: found, confined to its record, counted; what is delivered is right.
 
+#![allow(clippy::print_stdout, reason = "seeds and counts of a run, seen when it fails")]
+
 #[path = "crash/model.rs"]
 #[allow(dead_code, reason = "shared with the tests of power cuts")]
 mod model;
@@ -63,7 +65,11 @@ async fn flip_every_byte(with_checkpoint: bool) {
         let length = disk.bytes(&path).expect("there").len();
         // Without a checkpoint the segments are read whole, which is where most can go wrong.
         let is_segment = path.extension().is_some_and(|e| e == "log");
-        let step = if with_checkpoint && is_segment && std::env::var_os("FLUMEN_TEST_LONG").is_none() { 7 } else { 1 };
+        let step = if with_checkpoint && is_segment && std::env::var_os("FLUMEN_TEST_LONG").is_none() {
+            7
+        } else {
+            1
+        };
         for at in (0..length).step_by(step) {
             let damaged = disk.copy();
             damaged.damage(&path, |bytes| bytes[at] ^= 1 << (at % 8));
@@ -71,7 +77,11 @@ async fn flip_every_byte(with_checkpoint: bool) {
             let place = format!("byte {at} of {}, checkpoint {with_checkpoint}", path.display());
             let got: BTreeSet<u64> = outcome.delivered.iter().copied().collect();
             assert!(outcome.delivered.windows(2).all(|pair| pair[0] < pair[1]), "{place}");
-            assert!(got.is_subset(&pending), "{place}: {:?} again", got.intersection(&taken).collect::<Vec<_>>());
+            assert!(
+                got.is_subset(&pending),
+                "{place}: {:?} again",
+                got.intersection(&taken).collect::<Vec<_>>()
+            );
             let lost: Vec<u64> = pending.difference(&got).copied().collect();
             assert!(lost.iter().map(|n| n / 3).collect::<BTreeSet<_>>().len() <= 1, "{place}: lost {lost:?}");
             if !lost.is_empty() {

@@ -45,7 +45,12 @@ mod spillable {
             overflow_timeout: wanted.keep_alive,
             resume_free_percent: 5,
         };
-        let log = LogOptions { segment_bytes: 4096, window_bytes: 0, ..LogOptions::below(Path::new("/channel")) };
+        let log = LogOptions {
+            segment_bytes: 4096,
+            window_bytes: 0,
+            load_bytes: 0,
+            ..LogOptions::below(Path::new("/channel"))
+        };
         let limits = FileLimits { spill: Some(spill), ..limits(wanted, log) };
         let channel = FileChannel::on(Arc::new(SimulatedDisk::default()), limits, None, gate.clone());
         channel.try_open().expect("opened");
@@ -62,7 +67,13 @@ mod without_memory {
         let gate = Arc::new(Gate::default());
         let dir = Path::new("/channel");
         let data_dirs = vec![dir.join("data1"), dir.join("data2")];
-        let log = LogOptions { segment_bytes: 4096, window_bytes: 0, data_dirs, ..LogOptions::below(dir) };
+        let log = LogOptions {
+            segment_bytes: 4096,
+            window_bytes: 0,
+            load_bytes: 0,
+            data_dirs,
+            ..LogOptions::below(dir)
+        };
         let channel =
             FileChannel::on(Arc::new(SimulatedDisk::default()), limits(wanted, log), None, gate.clone());
         channel.try_open().expect("opened");

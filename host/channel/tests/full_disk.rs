@@ -1,5 +1,7 @@
 //! A disk that is full: puts are refused with the reason, takes go on, and puts work again when there is room.
 
+#![allow(clippy::print_stdout, reason = "seeds and counts of a run, seen when it fails")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -25,7 +27,10 @@ impl Mounted {
 impl Drop for Mounted {
     fn drop(&mut self) {
         let unmounted = Command::new("umount").arg(self.0.path()).status();
-        assert!(unmounted.is_ok_and(|s| s.success()) || std::thread::panicking(), "the tmpfs is left mounted");
+        assert!(
+            unmounted.is_ok_and(|s| s.success()) || std::thread::panicking(),
+            "the tmpfs is left mounted"
+        );
     }
 }
 
@@ -35,9 +40,16 @@ fn open(dir: &Path, minimum_free_bytes: u64) -> (Arc<FileChannel>, Arc<Gate>) {
         minimum_free_bytes,
         retry_pause: Duration::ZERO,
         window_bytes: 0,
+        load_bytes: 0,
         ..LogOptions::below(dir)
     };
-    let limits = FileLimits { capacity: 100_000, transaction_capacity: 1000, keep_alive: Duration::ZERO, spill: None, log };
+    let limits = FileLimits {
+        capacity: 100_000,
+        transaction_capacity: 1000,
+        keep_alive: Duration::ZERO,
+        spill: None,
+        log,
+    };
     let gate = Arc::new(Gate::default());
     let channel = Arc::new(FileChannel::new(limits, None, gate.clone()));
     channel.try_open().expect("opened");

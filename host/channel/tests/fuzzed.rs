@@ -1,5 +1,7 @@
 //! Random damage, with good checksums where that lets it get further: the channel opens, and works.
 
+#![allow(clippy::print_stdout, reason = "seeds and counts of a run, seen when it fails")]
+
 #[path = "crash/model.rs"]
 #[allow(dead_code, reason = "shared with the tests of power cuts")]
 mod model;
@@ -7,7 +9,9 @@ mod model;
 use std::path::PathBuf;
 
 use flumen_channel::Channel;
-use flumen_channel::file::record::{ALIGN, HEAD_BYTES, RECORD_BYTES, RECORDS_AT, RecordHead, SegmentHead, checksum};
+use flumen_channel::file::record::{
+    ALIGN, HEAD_BYTES, RECORD_BYTES, RECORDS_AT, RecordHead, SegmentHead, checksum,
+};
 use flumen_channel::file::storage::simulated::SimulatedDisk;
 use model::{Subject, limits};
 
@@ -16,7 +20,9 @@ fn lie(bytes: &mut [u8], rng: &mut fastrand::Rng) {
     let Ok(head) = SegmentHead::decode(&bytes[..bytes.len().min(2 * HEAD_BYTES)]) else { return };
     let mut records = Vec::new();
     let mut at = RECORDS_AT as usize;
-    while let Some(record) = bytes.get(at..).and_then(|rest| RecordHead::decode(rest, head.segment, head.seed())) {
+    while let Some(record) =
+        bytes.get(at..).and_then(|rest| RecordHead::decode(rest, head.segment, head.seed()))
+    {
         records.push((at, record));
         at += record.stored_bytes() as usize;
     }
@@ -31,7 +37,8 @@ fn lie(bytes: &mut [u8], rng: &mut fastrand::Rng) {
         4 => record.put_at_ms = u64::MAX - u64::from(number),
         5 => record.payload_bytes = number % 300,
         _ => {
-            let payload = at + RECORD_BYTES..(at + RECORD_BYTES + record.payload_bytes as usize).min(bytes.len());
+            let payload =
+                at + RECORD_BYTES..(at + RECORD_BYTES + record.payload_bytes as usize).min(bytes.len());
             if !payload.is_empty() {
                 bytes[rng.usize(payload)] = rng.u8(..);
             }

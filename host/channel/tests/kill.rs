@@ -4,6 +4,8 @@
 //! acknowledged, `D n` when it was taken, `C n` when that take was committed. 100 kills, or 10,000 with
 //! `FLUMEN_TEST_LONG=1`.
 
+#![allow(clippy::print_stdout, reason = "seeds and counts of a run, seen when it fails")]
+
 #[path = "crash/model.rs"]
 #[allow(dead_code, reason = "shared with the tests of power cuts")]
 mod model;
@@ -27,11 +29,17 @@ fn open(dir: &Path) -> Subject {
         data_dirs: vec![dir.join("data1"), dir.join("data2")],
         segment_bytes: 64 << 10,
         window_bytes: 16 << 10,
+        load_bytes: 4 << 10,
         checkpoint_interval: Duration::from_millis(5),
         ..LogOptions::below(dir)
     };
-    let limits =
-        FileLimits { capacity: 1_000_000, transaction_capacity: 1000, keep_alive: Duration::ZERO, spill: None, log };
+    let limits = FileLimits {
+        capacity: 1_000_000,
+        transaction_capacity: 1000,
+        keep_alive: Duration::ZERO,
+        spill: None,
+        log,
+    };
     let gate = Arc::new(Gate::default());
     let subject = Subject { channel: Arc::new(FileChannel::new(limits, None, gate.clone())), gate };
     subject.channel.try_open().expect("the channel always starts");
@@ -152,6 +160,11 @@ fn acked_events_survive_every_kill() {
     let has = |n: &&u64| left.contains(n) || ledger.committed.contains(n) || ledger.unsure.contains(n);
     let lost: Vec<_> = ledger.put.iter().filter(|n| !has(n)).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    println!("{kills} kills, {} acknowledged, {} committed, {} left", ledger.put.len(), ledger.committed.len(), left.len());
+    println!(
+        "{kills} kills, {} acknowledged, {} committed, {} left",
+        ledger.put.len(),
+        ledger.committed.len(),
+        left.len()
+    );
     assert!(ledger.put.len() > kills && !ledger.committed.is_empty(), "the children have done nothing");
 }

@@ -46,7 +46,8 @@ fn find(args: &ChannelTarget) -> Result<Target, String> {
         return file_target(&Settings::from_pairs("channel", pairs)).map_err(readable);
     }
     let loaded = super::load(&args.conf_file, &args.config);
-    let (agent, channel) = (args.name.as_deref().unwrap_or_default(), args.channel.as_deref().unwrap_or_default());
+    let (agent, channel) =
+        (args.name.as_deref().unwrap_or_default(), args.channel.as_deref().unwrap_or_default());
     let found = loaded.agent(agent).and_then(|a| a.channels.iter().find(|c| c.name == channel));
     let Some(found) = found else {
         let findings = render::text(&loaded.diagnostics, &loaded.sources, render::Colour::Never);
@@ -60,7 +61,8 @@ fn find(args: &ChannelTarget) -> Result<Target, String> {
 
 fn inspect(target: &Target) -> Outcome {
     let segments = target.inspect().map_err(|e| e.to_string())?;
-    let mut text = String::from("segment                                   bytes       events      pending  key\n");
+    let mut text =
+        String::from("segment                                   bytes       events      pending  key\n");
     for SegmentReport { path, file_bytes, events, pending, sealed_with, .. } in &segments {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let key = sealed_with.as_ref().map_or("-", |(_, key)| key);
@@ -114,9 +116,8 @@ fn export(target: &Target, output: Option<&Path>) -> Outcome {
         None => Box::new(std::io::stdout().lock()),
     };
     let mut out = BufWriter::with_capacity(1 << 18, out);
-    let given = target.export(|batch: &Batch| {
-        batch.iter().try_for_each(|event| writeln!(out, "{}", as_json(event)))
-    });
+    let given =
+        target.export(|batch: &Batch| batch.iter().try_for_each(|event| writeln!(out, "{}", as_json(event))));
     let given = given.map_err(|e| e.to_string())?;
     out.flush().map_err(|error| format!("cannot write: {error}"))?;
     complain(&format!("{given} events; they are still in the channel\n"));

@@ -181,29 +181,45 @@ fn log_families(seen: &Seen<'_>) -> Vec<Family> {
     type Count = fn(&LogMetrics) -> f64;
     let counts: [(&'static str, &'static str, &'static str, Count); 14] = [
         ("flumen_channel_syncs_total", "counter", "Groups made durable.", |l| count(&l.syncs)),
-        ("flumen_channel_sync_seconds_total", "counter", "Time spent in fdatasync.", |l| count(&l.sync_us) / 1e6),
-        ("flumen_channel_group_records_total", "counter", "Records in all groups.", |l| count(&l.group_records)),
+        ("flumen_channel_sync_seconds_total", "counter", "Time spent in fdatasync.", |l| {
+            count(&l.sync_us) / 1e6
+        }),
+        ("flumen_channel_group_records_total", "counter", "Records in all groups.", |l| {
+            count(&l.group_records)
+        }),
         ("flumen_channel_written_bytes_total", "counter", "Bytes written.", |l| count(&l.written_bytes)),
         ("flumen_channel_disk_bytes", "gauge", "Bytes of the segments.", |l| count(&l.disk_bytes)),
         ("flumen_channel_segments", "gauge", "Number of segments.", |l| count(&l.segments)),
-        ("flumen_channel_recovery_seconds", "gauge", "Time that the opening took.", |l| count(&l.recovery_ms) / 1e3),
+        ("flumen_channel_recovery_seconds", "gauge", "Time that the opening took.", |l| {
+            count(&l.recovery_ms) / 1e3
+        }),
         ("flumen_channel_quarantined_records_total", "counter", "Damaged records set aside.", |l| {
             count(&l.quarantined_records)
         }),
-        ("flumen_channel_quarantined_events_total", "counter", "Events in them.", |l| count(&l.quarantined_events)),
+        ("flumen_channel_quarantined_events_total", "counter", "Events in them.", |l| {
+            count(&l.quarantined_events)
+        }),
         ("flumen_channel_torn_records_total", "counter", "Unfinished writes that a crash left.", |l| {
             count(&l.torn_records)
         }),
         ("flumen_channel_storage_failures_total", "counter", "Writes and syncs that failed.", |l| {
             count(&l.storage_failures)
         }),
-        ("flumen_channel_refused_puts_total", "counter", "Puts that the storage refused.", |l| count(&l.put_errors)),
-        ("flumen_channel_checkpoint_failures_total", "counter", "Checkpoints that could not be written.", |l| {
-            count(&l.checkpoint_errors) + count(&l.backup_checkpoint_errors)
+        ("flumen_channel_refused_puts_total", "counter", "Puts that the storage refused.", |l| {
+            count(&l.put_errors)
         }),
-        ("flumen_channel_unhealthy", "gauge", "1 while the channel cannot be written to.", |l| count(&l.unhealthy)),
+        (
+            "flumen_channel_checkpoint_failures_total",
+            "counter",
+            "Checkpoints that could not be written.",
+            |l| count(&l.checkpoint_errors) + count(&l.backup_checkpoint_errors),
+        ),
+        ("flumen_channel_unhealthy", "gauge", "1 while the channel cannot be written to.", |l| {
+            count(&l.unhealthy)
+        }),
     ];
-    let mut families: Vec<Family> = counts.iter().map(|(name, kind, help, _)| family(name, kind, help)).collect();
+    let mut families: Vec<Family> =
+        counts.iter().map(|(name, kind, help, _)| family(name, kind, help)).collect();
     let mut buckets = family(
         "flumen_channel_sync_seconds_bucket",
         "counter",

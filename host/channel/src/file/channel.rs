@@ -280,8 +280,7 @@ impl Channel for FileChannel {
             ChannelCounters::add(&inner.counters.take_attempt, 1);
             return Ok(None);
         };
-        let take: Box<dyn Take> =
-            Box::new(FileTake { take, log, inner: inner.clone() });
+        let take: Box<dyn Take> = Box::new(FileTake { take, log, inner: inner.clone() });
         let count = take.len();
         ChannelCounters::add(&inner.counters.take_attempt, count + usize::from(count < max));
         Ok(Some(take))
@@ -377,7 +376,8 @@ impl Take for FileTake {
 impl FileTake {
     fn release_memory(&self) {
         let Some(memory) = &self.inner.memory else { return };
-        let in_memory = self.take.origins().zip(self.take.batches()).filter(|((origin, _), _)| origin.segment == 0);
+        let in_memory =
+            self.take.origins().zip(self.take.batches()).filter(|((origin, _), _)| origin.segment == 0);
         in_memory.for_each(|(_, batch)| memory.release(batch));
     }
 }

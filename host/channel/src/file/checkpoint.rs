@@ -114,7 +114,9 @@ impl Checkpoint {
     /// Whether a segment that it speaks of is as it says: the last record that it covers is there, and ends where
     /// the state says that the records end.
     pub(super) fn agrees_with(&self, storage: &dyn Storage, path: &Path, segment: u64) -> bool {
-        let Some((_, known)) = self.state.segments.iter().find(|(id, _)| *id == segment) else { return false };
+        let Some((_, known)) = self.state.segments.iter().find(|(id, _)| *id == segment) else {
+            return false;
+        };
         let Some((_, last)) = self.places.iter().find(|(id, _)| *id == segment) else { return false };
         let Ok(Ok((_, head))) = scan::open(storage, path, *last, known.length) else { return false };
         let mut bytes = [0; RECORD_BYTES];

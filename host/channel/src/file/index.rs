@@ -98,7 +98,11 @@ impl Index {
         if let Some(segment) = self.segments.get(&cursor.segment)
             && cursor.offset < segment.known.length
         {
-            return Some(Stretch { from: cursor, length: segment.known.length, events: segment.known.events });
+            return Some(Stretch {
+                from: cursor,
+                length: segment.known.length,
+                events: segment.known.events,
+            });
         }
         let later = self.segments.range(cursor.segment + 1..);
         let mut to_read = later.filter(|(_, s)| s.lane == lane && (!s.known.sealed || s.known.pending() > 0));
@@ -146,12 +150,16 @@ impl Index {
     }
     /// Events of a segment that are still to be delivered.
     pub(super) fn undone(&self, segment: u64, events: Range<u32>) -> Vec<Range<u32>> {
-        self.segments.get(&segment).map_or_else(Vec::new, |s| s.known.done.gaps(events))
+        let known = self.segments.get(&segment);
+        known.map_or_else(Vec::new, |s| s.known.done.gaps(events.start..events.end.min(s.known.events)))
     }
     /// Of these events, those that are committed and not done: what a taker would have got of them. Puts among them
     /// that are still open will come from memory.
     pub(super) fn unread(&mut self, segment: u64, events: Range<u32>) -> Vec<Range<u32>> {
         let mut covered = Ranges::default();
+        if events.is_empty() {
+            return Vec::new();
+        }
         for ((_, from), open) in self.open.range_mut((segment, events.start)..(segment, events.end)) {
             open.place = Place::Window;
             covered.insert(*from..*from + open.events);

@@ -12,7 +12,9 @@ use crate::file::record::Kind;
 use crate::file::segment::{Draft, Pages};
 
 /// Ends the keeper's thread when it is dropped.
-pub(super) struct Keeper(#[allow(dead_code, reason = "dropping it is the signal")] std::sync::mpsc::Sender<()>);
+pub(super) struct Keeper(
+    #[allow(dead_code, reason = "dropping it is the signal")] std::sync::mpsc::Sender<()>,
+);
 
 impl Keeper {
     /// Starts the thread. It holds the log only while it works.

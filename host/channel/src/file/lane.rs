@@ -125,7 +125,11 @@ impl Lane {
     }
 
     /// Adds a request, and starts a leader if there is none.
-    pub(super) fn submit(self: &Arc<Self>, log: &Arc<Log>, add: impl FnOnce(&mut Group)) -> Result<(), Failure> {
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        log: &Arc<Log>,
+        add: impl FnOnce(&mut Group),
+    ) -> Result<(), Failure> {
         let mut waiting = self.waiting();
         if waiting.closed {
             return Err(Failure("the channel is closed".into()));

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::file::cipher::RecordCipher;
 use crate::file::index::{Index, Place};
-use crate::file::lane::{Failure, Lane, PutRequest, TakeRequest};
+use crate::file::lane::{Failure, Group, Lane, PutRequest, TakeRequest};
 use crate::file::metrics::LogMetrics;
 use crate::file::reader::Reader;
 use crate::file::state::Done;
@@ -54,6 +54,8 @@ pub struct LogOptions {
     pub sync: SyncPolicy,
     /// Most memory for events that wait in memory. What is beyond is read from disk when its turn has come.
     pub window_bytes: usize,
+    /// How much is read from disk ahead of the takers.
+    pub load_bytes: usize,
     /// After a failure a folder is left alone for so long.
     pub retry_pause: Duration,
 }
@@ -72,6 +74,7 @@ impl LogOptions {
             minimum_free_bytes: 0,
             sync: SyncPolicy::EachTransaction,
             window_bytes: WINDOW_BYTES,
+            load_bytes: LOAD_BYTES,
             retry_pause: Duration::from_millis(250),
         }
     }
@@ -82,8 +85,12 @@ impl LogOptions {
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Default of [`LogOptions::window_bytes`].
 pub const WINDOW_BYTES: usize = 32 << 20;
+/// Default of [`LogOptions::load_bytes`].
+pub const LOAD_BYTES: usize = 4 << 20;
 /// Largest payload of a record.
 const PAYLOAD_BYTES_MAX: usize = 2 << 30;
+
+type PutAnswer = oneshot::Receiver<Result<Stored, Failure>>;
 
 pub(super) struct Log {
     pub(super) storage: Arc<dyn Storage>,
@@ -148,15 +155,19 @@ impl Log {
 
     /// Stores a batch.
     pub(super) async fn put(self: &Arc<Self>, batch: &Batch) -> Result<Stored, Failure> {
-        let answered = self.submit_put(batch)?;
+        let (request, answered) = self.request(batch)?;
+        self.lane_for_put().put(self, request)?;
         answered.await.unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
     }
-    /// Stores a batch on a thread that may block.
+    /// Stores a batch on this thread, as its own leader.
     pub(super) fn put_blocking(self: &Arc<Self>, batch: &Batch) -> Result<Stored, Failure> {
-        let answered = self.submit_put(batch)?;
-        answered.blocking_recv().unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
+        let (request, mut answered) = self.request(batch)?;
+        let mut group = Group::default();
+        group.puts.push_back(request);
+        self.write_group(self.lane_for_put(), group);
+        answered.try_recv().unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
     }
-    fn submit_put(self: &Arc<Self>, batch: &Batch) -> Result<oneshot::Receiver<Result<Stored, Failure>>, Failure> {
+    fn request(&self, batch: &Batch) -> Result<(PutRequest, PutAnswer), Failure> {
         let packed = batch.pack().filter(|p| p.head.len() + p.bodies.len() <= PAYLOAD_BYTES_MAX);
         let packed = packed.ok_or_else(|| Failure("the batch is larger than 2 GiB".into()))?;
         let (answer, answered) = oneshot::channel();
@@ -168,8 +179,7 @@ impl Log {
             packed,
             answer,
         };
-        self.lane_for_put().put(self, request)?;
-        Ok(answered)
+        Ok((request, answered))
     }
     /// Records that events are done.
     pub(super) async fn take_done(self: &Arc<Self>, done: Vec<Done>) -> Result<(), Failure> {

@@ -20,5 +20,5 @@ pub mod tools;
 mod write;
 
 pub use channel::{FileChannel, FileLimits};
-pub use log::{LogOptions, SEGMENT_BYTES, SyncPolicy, WINDOW_BYTES};
+pub use log::{LOAD_BYTES, LogOptions, SEGMENT_BYTES, SyncPolicy, WINDOW_BYTES};
 pub use recover::OpenError;

@@ -57,9 +57,13 @@ impl Ranges {
     #[must_use]
     pub fn gaps(&self, within: Range<u32>) -> Vec<Range<u32>> {
         let mut gaps = Vec::new();
+        if within.is_empty() {
+            return gaps;
+        }
         let mut next = within.start;
         let before = self.ranges.range(..=within.start).next_back();
-        let inside = self.ranges.range(within.start.saturating_add(1)..within.end.max(within.start + 1));
+        let inside =
+            self.ranges.range(within.start.saturating_add(1)..within.end.max(within.start.saturating_add(1)));
         for (&from, &to) in before.into_iter().chain(inside) {
             if to <= next {
                 continue;

@@ -28,8 +28,6 @@ use crate::file::storage::{Storage, read_full_at, write_all_at};
 use crate::gate::Gate;
 use crate::queue::Origin;
 
-/// A load stops when this much is in memory.
-const LOAD_BYTES: usize = 4 << 20;
 /// The folder, in a folder of segments, for what is damaged.
 const DAMAGED_DIR: &str = "damaged";
 
@@ -76,10 +74,12 @@ impl Log {
         let mut reader = self.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         loop {
             let window = self.queue.window();
-            if window.behind == 0 || (window.queued >= wanted && window.held_bytes >= LOAD_BYTES) {
+            if window.behind == 0 || (window.queued >= wanted && window.held_bytes >= self.options.load_bytes)
+            {
                 return Ok(());
             }
-            if window.held_bytes >= self.options.window_bytes && window.queued > 0 {
+            let held_bytes_max = self.options.window_bytes.max(self.options.load_bytes);
+            if window.held_bytes >= held_bytes_max && window.queued > 0 {
                 return Ok(());
             }
             for lane in 0..self.lanes.len() {
@@ -184,24 +184,32 @@ impl Log {
         if head.first_event > at.event {
             self.lose(number, lane, at.segment, at.event..head.first_event, ledger);
         }
-        let events = head.first_event..head.first_event.saturating_add(head.events);
+        // A record that claims numbers that were passed already is a copy or a lie: no event comes twice.
+        let end = head.first_event.saturating_add(head.events).max(at.event);
+        let events = head.first_event.max(at.event)..end;
         let segment_head = lane.open.as_ref().map(|(_, segment_head)| segment_head);
-        let batch = payload.zip(segment_head).map(|(payload, segment_head)| self.unpack(&head, segment_head, payload));
+        let batch = payload
+            .zip(segment_head)
+            .map(|(payload, segment_head)| self.unpack(&head, segment_head, payload));
         match batch {
             Some(Ok(batch)) => {
                 lane.damage.clear();
                 let put_at = instant_of(head.put_at_ms);
                 let mut index = self.index();
                 for run in index.unread(at.segment, events.clone()) {
-                    let rows = (run.start - events.start) as usize..(run.end - events.start) as usize;
+                    let rows = (run.start - head.first_event) as usize..(run.end - head.first_event) as usize;
                     let origin = Origin { segment: at.segment, event: run.start };
                     self.queue.load(batch.slice(rows), origin, put_at);
                 }
                 index.cursors[number] = Cursor { segment: at.segment, offset: behind, event: events.end };
                 return;
             }
-            Some(Err(why)) => tracing::warn!(segment = at.segment, offset = at.offset, why, "a record is damaged"),
-            None => tracing::warn!(segment = at.segment, offset = at.offset, "the checksum of a record is wrong"),
+            Some(Err(why)) => {
+                tracing::warn!(segment = at.segment, offset = at.offset, why, "a record is damaged")
+            }
+            None => {
+                tracing::warn!(segment = at.segment, offset = at.offset, "the checksum of a record is wrong")
+            }
         }
         lane.damage.push(at.offset.max(RECORDS_AT)..behind);
         self.lose(number, lane, at.segment, events.clone(), ledger);
@@ -230,7 +238,14 @@ impl Log {
 
     /// Events that cannot be read are no longer in the channel; the ledger is told in the same movement. The damage
     /// that they were in is set aside.
-    fn lose(&self, number: usize, lane: &mut LaneReader, segment: u64, events: Range<u32>, ledger: Ledger<'_>) {
+    fn lose(
+        &self,
+        number: usize,
+        lane: &mut LaneReader,
+        segment: u64,
+        events: Range<u32>,
+        ledger: Ledger<'_>,
+    ) {
         let damage = std::mem::take(&mut lane.damage);
         let lost = {
             let _movement = ledger.gate.movement();
@@ -278,7 +293,9 @@ pub(super) fn set_aside(storage: &dyn Storage, dir: &Path, segment: u64, bytes: 
         to.sync()
     });
     match copied {
-        Ok(()) => tracing::error!(copy = %name.display(), bytes = bytes.end - bytes.start, "damaged bytes are set aside"),
+        Ok(()) => {
+            tracing::error!(copy = %name.display(), bytes = bytes.end - bytes.start, "damaged bytes are set aside")
+        }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => tracing::warn!(copy = %name.display(), %error, "damaged bytes could not be set aside"),
     }

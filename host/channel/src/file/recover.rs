@@ -214,7 +214,8 @@ impl Recovery<'_> {
             if checkpoint.agrees_with(self.storage, &path, number) {
                 let known = checkpoint.state.segments.iter().find(|(id, _)| *id == number);
                 let known = known.map(|(_, known)| known.clone()).unwrap_or_default();
-                let last = checkpoint.places.iter().find(|(id, _)| *id == number).map_or(0, |(_, last)| *last);
+                let last =
+                    checkpoint.places.iter().find(|(id, _)| *id == number).map_or(0, |(_, last)| *last);
                 self.note_state(&checkpoint.state);
                 self.checkpoint = Some(checkpoint);
                 self.scan(number, &path, Scanned::behind(known, last))?;
@@ -302,7 +303,8 @@ impl Recovery<'_> {
             let dir = path.parent().unwrap_or(Path::new("."));
             set_aside(self.storage, dir, number, from..to);
         }
-        let lost: u64 = found.seen.gaps(0..found.confirmed_events).iter().map(|gap| u64::from(gap.end - gap.start)).sum();
+        let lost: u64 =
+            found.seen.gaps(0..found.confirmed_events).iter().map(|gap| u64::from(gap.end - gap.start)).sum();
         if lost > 0 {
             LogMetrics::add(&self.metrics.quarantined_events, lost);
             tracing::error!(segment = %path.display(), events = lost, "events are lost: their records are damaged");
@@ -388,7 +390,11 @@ impl Recovery<'_> {
             let lost = u64::from(known.events).saturating_sub(done);
             if lost > 0 {
                 LogMetrics::add(&self.metrics.quarantined_events, lost);
-                tracing::error!(segment = number, events = lost, "a segment with pending events is gone: they are lost");
+                tracing::error!(
+                    segment = number,
+                    events = lost,
+                    "a segment with pending events is gone: they are lost"
+                );
             }
         }
     }
@@ -402,12 +408,13 @@ impl Recovery<'_> {
         let pending: Vec<PathBuf> = with_pending.map(|(_, entry)| entry.path.clone()).collect();
         for path in pending {
             let unreadable = |cause| OpenError::Read { path: path.clone(), cause };
-            let (mut scanner, head) = match scan::open(self.storage, &path, RECORDS_AT, u64::MAX / 2).map_err(unreadable)? {
-                Ok(opened) => opened,
-                Err(cause @ HeadError::Version(_)) => return Err(OpenError::Version { path, cause }),
-                // The reader counts what it then cannot read.
-                Err(HeadError::Damaged) => continue,
-            };
+            let (mut scanner, head) =
+                match scan::open(self.storage, &path, RECORDS_AT, u64::MAX / 2).map_err(unreadable)? {
+                    Ok(opened) => opened,
+                    Err(cause @ HeadError::Version(_)) => return Err(OpenError::Version { path, cause }),
+                    // The reader counts what it then cannot read.
+                    Err(HeadError::Damaged) => continue,
+                };
             self.note_channel(&head, &path)?;
             if head.cipher.is_empty() {
                 continue;
@@ -433,7 +440,9 @@ impl Recovery<'_> {
             cursors: vec![crate::file::index::Cursor::default(); lanes],
             ..Index::default()
         };
-        for (number, Entry { lane, path, known, last_record, has_state }) in std::mem::take(&mut self.segments) {
+        for (number, Entry { lane, path, known, last_record, has_state }) in
+            std::mem::take(&mut self.segments)
+        {
             let mut known = known.unwrap_or_default();
             known.done = Ranges::default();
             known.sealed = true;
@@ -444,7 +453,8 @@ impl Recovery<'_> {
             }
             let settled = known.done.count();
             let file_bytes = self.storage.open(&path).and_then(|file| file.len()).unwrap_or(known.length);
-            let segment = Segment { lane, known, settled, file_bytes, last_record, has_state, leaving: false };
+            let segment =
+                Segment { lane, known, settled, file_bytes, last_record, has_state, leaving: false };
             index.segments.insert(number, segment);
         }
         Ok(index)

@@ -96,7 +96,8 @@ impl Scanner {
         }
         let payload = self.piece(at + RECORD_BYTES as u64, head.payload_bytes as usize)?;
         self.offset = at + head.stored_bytes();
-        let good = payload.len() == head.payload_bytes as usize && crc32c::crc32c(&payload) == head.payload_crc;
+        let good =
+            payload.len() == head.payload_bytes as usize && crc32c::crc32c(&payload) == head.payload_crc;
         let item = if good { Item::Record { head, payload } } else { Item::DamagedPayload { head } };
         Ok(Some((at, item)))
     }
@@ -170,5 +171,7 @@ pub fn open(
 /// The place of the first good head in a piece that begins at a multiple of the alignment.
 fn find_head(chunk: &[u8], segment: u64, seed: Seed) -> Option<usize> {
     let last = chunk.len().checked_sub(RECORD_BYTES)?;
-    (0..=last).step_by(ALIGN).find(|&at| chunk[at] != 0 && RecordHead::decode(&chunk[at..], segment, seed).is_some())
+    (0..=last)
+        .step_by(ALIGN)
+        .find(|&at| chunk[at] != 0 && RecordHead::decode(&chunk[at..], segment, seed).is_some())
 }

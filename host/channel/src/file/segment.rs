@@ -91,7 +91,8 @@ impl Active {
     ) -> std::io::Result<Self> {
         let path = path_of(dir, head.segment);
         let file = storage.create(&path)?;
-        let mut active = Self { head, file, offset: RECORDS_AT, durable: 0, capacity, events: 0, last_record: RECORDS_AT };
+        let mut active =
+            Self { head, file, offset: RECORDS_AT, durable: 0, capacity, events: 0, last_record: RECORDS_AT };
         let made = active.begin(state, now_ms).and_then(|()| storage.sync_dir(dir));
         if made.is_err() {
             // What is left of it has no record that anybody was told of; recovery removes it.
@@ -136,7 +137,8 @@ impl Active {
                 let mut sealed = Vec::with_capacity(plain.len() + 64);
                 cipher.seal(head.nonce(&self.head), &plain, &mut sealed).map_err(|e| e.to_string())?;
                 head.flags = SEALED;
-                head.payload_bytes = u32::try_from(sealed.len()).map_err(|_| "sealed beyond 4 GiB".to_owned())?;
+                head.payload_bytes =
+                    u32::try_from(sealed.len()).map_err(|_| "sealed beyond 4 GiB".to_owned())?;
                 head.payload_crc = crc32c::crc32c(&sealed);
                 pages.sealed.push(sealed);
                 Payload::Sealed(pages.sealed.len() - 1)

@@ -47,7 +47,9 @@ impl Summary {
     pub fn pending_bytes(&self) -> u64 {
         match self.pending() {
             0 => 0,
-            pending => (u128::from(self.body_bytes) * u128::from(pending) / u128::from(self.events.max(1))) as u64,
+            pending => {
+                (u128::from(self.body_bytes) * u128::from(pending) / u128::from(self.events.max(1))) as u64
+            }
         }
     }
 }

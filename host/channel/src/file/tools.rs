@@ -117,7 +117,8 @@ impl Target {
         let (index, _locks) = recover::survey(&parts, recover::Keys::NotNeeded)?;
         let segments = index.segments.iter().map(|(&number, segment)| {
             let path = path_of(&self.limits.log.data_dirs[segment.lane], number);
-            let head = scan::open(&Disk, &path, RECORDS_AT, RECORDS_AT).ok().and_then(std::result::Result::ok);
+            let head =
+                scan::open(&Disk, &path, RECORDS_AT, RECORDS_AT).ok().and_then(std::result::Result::ok);
             let sealed_with = head.map(|(_, head)| (head.cipher, head.key)).filter(|(c, _)| !c.is_empty());
             SegmentReport {
                 path,

@@ -39,7 +39,8 @@ impl Log {
             let written = match self.write_some(&mut writer, &mut group) {
                 Ok(written) if written.puts.is_empty() && written.takes.is_empty() => {
                     // Nothing fits: a new segment, for the rest.
-                    let largest = group.puts.front().map_or(0, |p| p.packed.head.len() + p.packed.bodies.len());
+                    let largest =
+                        group.puts.front().map_or(0, |p| p.packed.head.len() + p.packed.bodies.len());
                     let takes = group.takes.front().map_or(0, |t| t.done.len() * 16);
                     if let Err(failure) = self.roll(lane, &mut writer, largest.max(takes) + 4096) {
                         return self.refuse(group, &failure);
@@ -73,8 +74,11 @@ impl Log {
     }
     fn refuse_written(&self, written: Written, failure: &Failure) {
         let Written { puts, takes } = written;
-        let group =
-            Group { puts: puts.into_iter().map(|(p, _)| p).collect(), takes: takes.into(), ..Group::default() };
+        let group = Group {
+            puts: puts.into_iter().map(|(p, _)| p).collect(),
+            takes: takes.into(),
+            ..Group::default()
+        };
         self.refuse(group, failure);
     }
 
@@ -90,7 +94,9 @@ impl Log {
                 lane.dir.display()
             ))),
             Ok(_) => Ok(()),
-            Err(error) => Err(Failure(format!("cannot read the free space of {}: {error}", lane.dir.display()))),
+            Err(error) => {
+                Err(Failure(format!("cannot read the free space of {}: {error}", lane.dir.display())))
+            }
         }
     }
 
@@ -109,7 +115,8 @@ impl Log {
             let draft = Draft::of(Kind::Take, payload, now_ms());
             unsealed = active.add(&mut pages, &draft, None).err().or(unsealed);
         }
-        let mut sequence = self.index().number(written.puts.iter().map(|(put, _)| u64::from(put.events)).sum());
+        let mut sequence =
+            self.index().number(written.puts.iter().map(|(put, _)| u64::from(put.events)).sum());
         for (put, _) in &written.puts {
             let draft = Draft {
                 kind: Kind::Put,
@@ -275,17 +282,15 @@ impl Log {
         // On a disk that is nearly full a small segment is better than none.
         for capacity in [self.options.segment_bytes.max(at_least), at_least] {
             let head = new_head(number, channel, now_ms(), self.cipher.as_deref());
-            outcome = head.and_then(|head| {
-                Active::create(&*self.storage, &lane.dir, head, capacity, &state, now_ms())
-            });
+            outcome = head
+                .and_then(|head| Active::create(&*self.storage, &lane.dir, head, capacity, &state, now_ms()));
             match &outcome {
                 Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
                 _ => break,
             }
         }
-        let active = outcome.map_err(|error| {
-            Failure(format!("cannot begin a segment in {}: {error}", lane.dir.display()))
-        })?;
+        let active = outcome
+            .map_err(|error| Failure(format!("cannot begin a segment in {}: {error}", lane.dir.display())))?;
         self.finish(writer);
         let mut index = self.index();
         let known = Summary { length: active.offset, ..Summary::default() };
@@ -293,7 +298,8 @@ impl Log {
         let lane = lane.number;
         let follows = index.next_to_read(lane).is_none();
         let last_record = active.last_record;
-        let segment = Segment { lane, known, settled: 0, file_bytes, last_record, has_state: true, leaving: false };
+        let segment =
+            Segment { lane, known, settled: 0, file_bytes, last_record, has_state: true, leaving: false };
         index.segments.insert(number, segment);
         if follows {
             index.cursors[lane] = Cursor { segment: number, offset: active.offset, event: 0 };
@@ -365,7 +371,9 @@ impl Log {
         let mut index = self.index();
         if let Err(error) = deleted {
             tracing::warn!(dir = %lane.dir.display(), %error, "a drained segment could not be deleted; tried again later");
-            drained.iter().for_each(|id| index.segments.get_mut(id).into_iter().for_each(|s| s.leaving = false));
+            drained
+                .iter()
+                .for_each(|id| index.segments.get_mut(id).into_iter().for_each(|s| s.leaving = false));
             return;
         }
         drained.iter().for_each(|id| drop(index.segments.remove(id)));

@@ -48,6 +48,7 @@ pub fn limits(dirs: usize, window_bytes: usize) -> FileLimits {
             backup_checkpoint_dir: Some(dir.join("backup")),
             segment_bytes: SEGMENT_BYTES,
             window_bytes,
+            load_bytes: window_bytes,
             retry_pause: Duration::ZERO,
             ..LogOptions::below(dir)
         },

@@ -9,9 +9,9 @@ use flumen_config::{
     ComponentKind, ComponentSpec, Diagnostic, Diagnostics, OptionSpec, Options, Settings, options,
 };
 
+use super::ChannelType;
 use super::file::{self, FileOptions};
 use super::memory::heap_bytes;
-use super::ChannelType;
 
 options! {
     /// Holds events in memory, and those that do not fit there on disk, as the `file` channel does. Order is kept.
@@ -95,7 +95,8 @@ fn limits(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<FileLimi
         return None;
     }
     let buffer_percent = u128::from(own.byte_capacity_buffer_percentage.min(100));
-    let bytes = u128::from(own.byte_capacity.unwrap_or_else(|| heap_bytes() / 10 * 8)) * (100 - buffer_percent) / 100;
+    let bytes =
+        u128::from(own.byte_capacity.unwrap_or_else(|| heap_bytes() / 10 * 8)) * (100 - buffer_percent) / 100;
     let slot_bytes = own.avg_event_bytes.max(1);
     let slots_max = usize::try_from(bytes / u128::from(slot_bytes)).unwrap_or(usize::MAX);
     let overflow_timeout = Duration::from_secs(own.overflow_timeout_s);

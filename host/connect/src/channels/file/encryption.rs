@@ -49,8 +49,11 @@ pub(super) fn check(settings: &Settings, diagnostics: &mut Diagnostics) -> Optio
     let mode = Mode::of(&cipher);
     if mode.is_none() && !cipher.is_empty() {
         diagnostics.push(
-            error(settings, CIPHER, format!("the cipher `{cipher}` is not known"))
-                .help(format!("use {} (Flume's) or {} (better)", Mode::Ctr.name(), Mode::Gcm.name())),
+            error(settings, CIPHER, format!("the cipher `{cipher}` is not known")).help(format!(
+                "use {} (Flume's) or {} (better)",
+                Mode::Ctr.name(),
+                Mode::Gcm.name()
+            )),
         );
     }
     let known = FILE_PROVIDERS.iter().any(|known| provider.eq_ignore_ascii_case(known));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flumen_channel::file::{FileLimits, LogOptions, SEGMENT_BYTES, SyncPolicy, WINDOW_BYTES};
+use flumen_channel::file::{FileLimits, LOAD_BYTES, LogOptions, SEGMENT_BYTES, SyncPolicy, WINDOW_BYTES};
 use flumen_config::options::Count;
 use flumen_config::{Diagnostic, Diagnostics, Settings, options};
 
@@ -98,15 +98,20 @@ pub(super) fn limits(
         failed = true;
     };
     if transaction_capacity > capacity {
-        let key = if settings.get("transactionCapacity").is_some() { "transactionCapacity" } else { "capacity" };
+        let key =
+            if settings.get("transactionCapacity").is_some() { "transactionCapacity" } else { "capacity" };
         fail(
             Diagnostic::error(
                 "transaction-capacity",
-                format!("`transactionCapacity` ({transaction_capacity}) is higher than `capacity` ({capacity})"),
+                format!(
+                    "`transactionCapacity` ({transaction_capacity}) is higher than `capacity` ({capacity})"
+                ),
             )
             .on(settings.path())
             .at(&settings.origin(key))
-            .help(format!("set `capacity` to at least {transaction_capacity}, or lower `transactionCapacity`")),
+            .help(format!(
+                "set `capacity` to at least {transaction_capacity}, or lower `transactionCapacity`"
+            )),
         );
     }
     let checkpoint_dir = PathBuf::from(
@@ -162,6 +167,7 @@ pub(super) fn limits(
             minimum_free_bytes: options.minimum_required_space.max(MINIMUM_SPACE_FLOOR),
             sync,
             window_bytes: WINDOW_BYTES,
+            load_bytes: LOAD_BYTES,
             retry_pause: RETRY_PAUSE,
         },
     })
