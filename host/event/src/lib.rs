@@ -19,8 +19,8 @@ mod builder;
 mod column;
 mod headers;
 mod java_order;
-mod patch;
 mod packed;
+mod patch;
 mod span;
 
 pub use batch::{Batch, EventRef};
@@ -28,6 +28,6 @@ pub use builder::{BatchBuilder, ColumnBuilder, LimitExceeded, Limits};
 pub use column::Column;
 pub use headers::{HeaderName, Headers};
 pub use java_order::java_hash_order;
-pub use patch::{BadPlace, Inherit, Insertion};
 pub use packed::{Packed, UnpackError};
+pub use patch::{BadPlace, Inherit, Insertion};
 pub use span::Span;

@@ -22,9 +22,7 @@ pub fn run(args: &ChannelArgs) -> ExitCode {
     let done = match &args.command {
         ChannelCommand::Inspect(target) => find(target).and_then(|t| inspect(&t)),
         ChannelCommand::Verify(target) => find(target).and_then(|t| verify(&t)),
-        ChannelCommand::Export { target, output } => {
-            find(target).and_then(|t| export(&t, output.as_deref()))
-        }
+        ChannelCommand::Export { target, output } => find(target).and_then(|t| export(&t, output.as_deref())),
         ChannelCommand::ImportFlume(args) => import_flume::import(args),
         ChannelCommand::Repair { target, backup } => find(target).and_then(|t| repair(&t, backup)),
     };

@@ -7,7 +7,7 @@ use flumen_channel::file::{FileLimits, LOAD_BYTES, LogOptions, SEGMENT_BYTES, Sy
 use flumen_config::options::Count;
 use flumen_config::{Diagnostic, Diagnostics, Settings, options};
 
-use crate::below::Below;
+use flumen_config::options::Below;
 
 /// Flume's smallest `minimumRequiredSpace`.
 const MINIMUM_SPACE_FLOOR: u64 = 1 << 20;

@@ -14,7 +14,7 @@ use flumen_channel::{Channel, Gate};
 use flumen_config::{ComponentKind, ComponentSpec, Diagnostic, Diagnostics, Options, Settings, options};
 
 use super::ChannelType;
-use crate::below::Below;
+use flumen_config::options::Below;
 
 /// Flume's has no transaction capacity, as each event is a transaction of the database. A take is bounded all
 /// the same, by far above any sink's batch.
