@@ -101,7 +101,7 @@ async fn a_source_that_cannot_start_is_reported_and_tried_again_by_the_agent() {
     let (state, into) = (tempfile::tempdir().expect("a folder"), channel(1000));
     let error = run(state.path(), &into, &[("trap.start", "0")]).await.expect_err("it never starts");
     assert!(error.to_string().contains("trap in start at 0"), "{error}");
-    assert_eq!(drained(&into).await.0, []);
+    assert_eq!(drained(&into).await.0, to(0));
     run(state.path(), &into, &[("total", "3")]).await.expect("repaired, it runs");
     assert_eq!(drained(&into).await.0, to(3));
 }
@@ -193,7 +193,7 @@ async fn a_damaged_checkpoint_is_said_and_not_read_over() {
     std::fs::write(&file, bytes).expect("written");
     let error = run(state.path(), &into, &[("total", "20")]).await.expect_err("damaged").to_string();
     assert!(error.contains("is damaged") && error.contains("checkpoints/a1.source.p"), "{error}");
-    assert_eq!(drained(&into).await.0, []);
+    assert_eq!(drained(&into).await.0, to(0));
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ fn a_kill_at_any_step_loses_nothing_and_doubles_one_batch_at_most() {
         }
         assert_eq!(numbers, to(40), "killed after {polls} polls");
         if finished {
-            assert!(polls > 10, "only {polls} polls: nothing was interrupted");
+            assert!(polls > 5, "only {polls} polls: nothing was interrupted");
             return;
         }
     }
