@@ -1,9 +1,9 @@
 //! Guests that try to do harm, written as text: no compiler would make most of them.
 //!
 //! ```text
-//! memory   1024  the answer that changes nothing      event begins with `X`:  the mischief
-//!          1200  the answer of `configure`            any other event:        passes
-//!          2048  the answer that lies (`Lie`)         empty batch (self-test): passes
+//! memory   1024  the answer that changes nothing      first event begins with `X`:  the mischief
+//!          1200  the answer of `configure`            any other first event:        passes
+//!          2048  the answer that lies (`Lie`)         empty batch (self-test):      passes
 //!          4096  its data                             65536 …  what the host passes in
 //! ```
 //!
@@ -107,7 +107,8 @@ impl Guest {
             (func (export "flumen:plugin/intercept@0.1.0#intercept")
                 (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (local $i i32) (local $j i32)
                 (if (i32.eqz (local.get 0)) (then (return (i32.const 1024))))
-                (if (i32.ne (i32.load8_u (local.get 2)) (i32.const 88)) (then (return (i32.const 1024))))
+                (if (i32.ne (i32.load8_u (i32.add (local.get 2) (i32.load (local.get 4)))) (i32.const 88))
+                  (then (return (i32.const 1024))))
                 {mischief})
             (data (i32.const 1204) "\01\00\00\00\02")
             {data})"#

@@ -80,7 +80,7 @@ pub fn plugin(
     (InterceptorPlugin::new(host(), spec), folder)
 }
 
-/// Lets a guest meet an event that sets it off, between two that do not, beside a victim; all that has to hold in
+/// Lets a guest meet an event that sets it off, before two that do not, beside a victim; all that has to hold in
 /// any case is checked here.
 pub async fn attack(name: &str, guest: &Guest) -> Met {
     attack_with(name, guest, |_| {}).await
@@ -93,10 +93,10 @@ pub async fn attack_with(name: &str, guest: &Guest, change: impl FnOnce(&mut Plu
     let (victim, _folder) = plugin(&format!("victim-of-{name}"), &Guest::new().component(), |_| {});
     let mut drops = Drops::default();
     let (out, served) =
-        tokio::join!(hostile.intercept(batch(&["before", "X", "after"]), &mut drops), serve(&victim));
+        tokio::join!(hostile.intercept(batch(&["X", "first", "second"]), &mut drops), serve(&victim));
     let out = out.unwrap_or_else(|error| panic!("{name}: {} {}", error.interceptor, error.reason));
     assert_eq!(served, 200, "{name}: an event of the victim is missing");
-    assert_eq!(bodies(&out), ["before", "after"], "{name}: the good events go on, the bad one does not");
+    assert_eq!(bodies(&out), ["first", "second"], "{name}: the good events go on, the bad one does not");
     let [(_, letters)] = drops.dead_letters() else { panic!("{name}: {drops:?}") };
     assert_eq!((bodies(letters), drops.total()), (vec!["X".to_owned()], 0), "{name}");
     let letter = letters.event(0);
