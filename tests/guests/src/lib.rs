@@ -31,13 +31,18 @@ fn build(name: &str) -> PathBuf {
     // One at a time, and each guest once in a process.
     static BUILT: Mutex<Option<HashSet<String>>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     if built.get_or_insert_default().insert(name.to_owned()) {
         let mut script = Command::new(repository().join("tests/guests/build"));
         // What cargo sets for a test of the host must not reach the build of a guest.
         let output = script.arg(name).env("CARGO_TARGET_DIR", &target).env_remove("RUSTFLAGS").output();
         let output = output.expect("tests/guests/build can be started");
-        assert!(output.status.success(), "tests/guests/build {name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "tests/guests/build {name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     target.join("guests")
 }

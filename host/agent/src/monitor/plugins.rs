@@ -40,14 +40,22 @@ fn plugin_counts(plugins: &[PluginStatus]) -> Vec<Family> {
         ("flumen_plugin_slow_calls_total", "counter", "Calls that outlasted their first slice.", |p| {
             p.slow_calls as f64
         }),
-        ("flumen_plugin_fuel_total", "counter", "Fuel used, where limits.fuelPerEvent is set.", |p| p.fuel as f64),
-        ("flumen_plugin_instances_discarded_total", "counter", "Instances thrown away after a failure.", |p| {
-            p.discards as f64
+        ("flumen_plugin_fuel_total", "counter", "Fuel used, where limits.fuelPerEvent is set.", |p| {
+            p.fuel as f64
         }),
+        (
+            "flumen_plugin_instances_discarded_total",
+            "counter",
+            "Instances thrown away after a failure.",
+            |p| p.discards as f64,
+        ),
         ("flumen_plugin_swaps_total", "counter", "Components that were swapped in.", |p| p.swaps as f64),
-        ("flumen_plugin_swaps_refused_total", "counter", "Components that were not, for they are bad.", |p| {
-            p.swaps_refused as f64
-        }),
+        (
+            "flumen_plugin_swaps_refused_total",
+            "counter",
+            "Components that were not, for they are bad.",
+            |p| p.swaps_refused as f64,
+        ),
         ("flumen_plugin_log_cut_bytes_total", "counter", "Bytes of log lines above the limit.", |p| {
             p.log_bytes_cut as f64
         }),
@@ -65,10 +73,14 @@ fn plugin_counts(plugins: &[PluginStatus]) -> Vec<Family> {
 }
 
 fn plugin_states(plugins: &[PluginStatus]) -> Vec<Family> {
-    let mut failures = family("flumen_plugin_failures_total", "counter", "Calls that failed, by kind of error.");
+    let mut failures =
+        family("flumen_plugin_failures_total", "counter", "Calls that failed, by kind of error.");
     let mut info = family("flumen_plugin_info", "gauge", "1, with what is in use as labels.");
-    let mut working =
-        family("flumen_plugin_working", "gauge", "1 if it is called, 0 if it is left alone or stopped after failures.");
+    let mut working = family(
+        "flumen_plugin_working",
+        "gauge",
+        "1 if it is called, 0 if it is left alone or stopped after failures.",
+    );
     for plugin in plugins {
         for (kind, count) in &plugin.failures {
             let mut labels = labels(plugin);
@@ -115,10 +127,15 @@ fn tenants(tenants: &[TenantStatus]) -> Vec<Family> {
         ("flumen_tenant_plugin_cpu_seconds_total", "counter", "Time in which its plugins ran.", |t| {
             t.cpu_ns as f64 / 1e9
         }),
-        ("flumen_tenant_plugin_cpu_delay_seconds_total", "counter", "Time that calls waited above cpu_share_max.", |t| {
-            t.delayed_ns as f64 / 1e9
+        (
+            "flumen_tenant_plugin_cpu_delay_seconds_total",
+            "counter",
+            "Time that calls waited above cpu_share_max.",
+            |t| t.delayed_ns as f64 / 1e9,
+        ),
+        ("flumen_tenant_plugin_memory_bytes", "gauge", "Memory that its plugins have.", |t| {
+            t.memory_bytes as f64
         }),
-        ("flumen_tenant_plugin_memory_bytes", "gauge", "Memory that its plugins have.", |t| t.memory_bytes as f64),
         ("flumen_tenant_plugin_memory_peak_bytes", "gauge", "The most they ever had.", |t| {
             t.memory_bytes_peak as f64
         }),
@@ -138,7 +155,8 @@ fn budgets(agents: &Agents) -> Vec<Family> {
         "counter",
         "Time that its sources waited above events_per_second_max or channel_bytes_max.",
     );
-    let mut refused = family("flumen_tenant_puts_refused_total", "counter", "Puts refused for these ceilings.");
+    let mut refused =
+        family("flumen_tenant_puts_refused_total", "counter", "Puts refused for these ceilings.");
     let mut held = family("flumen_tenant_channel_bytes", "gauge", "Bytes of bodies in its channels.");
     let mut seen: Vec<&str> = Vec::new();
     for budget in agents.iter().filter_map(|agent| agent.budget.as_ref()) {
@@ -160,9 +178,13 @@ fn counters_of_guests(host: &flumen_plugin::Host) -> Family {
     let mut all = family("flumen_plugin_metric", "untyped", "Numbers that plugins report of themselves.");
     for (plugin, readings) in host.outside().registry().read_metrics() {
         for reading in readings {
-            let own: Vec<String> = reading.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let labels =
-                vec![("plugin", plugin.to_string()), ("name", reading.name.clone()), ("labels", own.join(","))];
+            let own: Vec<String> =
+                reading.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let labels = vec![
+                ("plugin", plugin.to_string()),
+                ("name", reading.name.clone()),
+                ("labels", own.join(",")),
+            ];
             let value = match reading.value {
                 Value::Counter(count) => count as f64,
                 Value::Gauge(value) => value,

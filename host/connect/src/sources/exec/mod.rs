@@ -211,11 +211,13 @@ impl Exec {
         match ended {
             Ok(Ended::Eof) => Ok(Ran::Exited(running.end_after_output().await.map_or(-1, exit_code))),
             Ok(Ended::Stopped | Ended::LeftOut) => {
-                running.end().await;
+                // Its exit code says nothing: it was asked to end.
+                let _asked_to = running.end().await;
                 Ok(Ran::Stopped)
             }
             Err(reason) => {
-                running.end().await;
+                // Its exit code says nothing: it was asked to end.
+                let _asked_to = running.end().await;
                 Err(ExecError::Decode { command: self.config.command.clone(), reason })
             }
         }
