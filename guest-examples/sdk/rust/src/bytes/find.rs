@@ -71,7 +71,7 @@ impl Pair {
     }
     #[inline]
     fn find(self, bytes: &[u8], text: &[u8]) -> Option<usize> {
-        let Some(places) = (bytes.len() + 1).checked_sub(text.len()) else { return None };
+        let places = (bytes.len() + 1).checked_sub(text.len())?;
         match text {
             [] => Some(0),
             [byte] => find_byte(bytes, *byte),
