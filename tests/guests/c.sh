@@ -4,6 +4,7 @@
 #   2. the machine's clang and wasm-ld, with Debian's wasi-libc and compiler runtime: installed, or else downloaded
 #      (1 MB) and unpacked into the cache, which needs no root;
 # then a component from its module with npm's jco-transpile.
+# shellcheck source=tests/guests/languages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/languages.sh"
 
 command -v npm > /dev/null || skip c "there is no npm, whose jco-transpile makes components"
@@ -39,6 +40,8 @@ find_compiler() {
   libs=(-nodefaultlibs -nostartfiles "$usr/lib/wasm32-wasi/crt1-reactor.o" -L"$usr/lib/wasm32-wasi" -lc "$builtins")
 }
 find_compiler
+
+"$root/tests/guests/bindings.sh" --check
 
 build() {
   local core

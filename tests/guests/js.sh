@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the JavaScript guests: componentize-qjs from npm (38 MB), which carries QuickJS.
+# shellcheck source=tests/guests/languages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/languages.sh"
 
 version=0.4.5

@@ -15,12 +15,14 @@ mkdir -p "$cache" "$out"
 out=$(cd "$out" && pwd)
 sdk=$root/guest-examples/sdk
 wit=$root/wit/0.1.0
+# The guests of a language; python.sh has one more.
+guests=(mask_digits ops)
 
 # skip LANGUAGE REASON: says why, for people and for the tests, and ends well: a missing tool is no failure.
 skip() {
   echo "SKIPPED $1 guests: $2" >&2
   local name
-  for name in mask_digits ops; do
+  for name in "${guests[@]}"; do
     rm -f "$out/${name}_$1.wasm"
     echo "$2" > "$out/${name}_$1.skipped"
   done
@@ -45,11 +47,11 @@ once() {
   ) 9> "$cache/.lock"
 }
 
-# each LANGUAGE: calls `build FOLDER OUT` for both guests of the language, when what they are made of has changed.
+# each LANGUAGE: calls `build FOLDER OUT` for every guest of the language, when what it is made of has changed.
 each() {
   local name folder
-  for name in mask_digits ops; do
-    folder=$root/guest-examples/$1/mask_digits
+  for name in "${guests[@]}"; do
+    folder=$root/guest-examples/$1/$name
     if [[ $name = ops ]]; then folder=$root/tests/guests/ops/$1; fi
     rm -f "$out/${name}_$1.skipped"
     if fresh "$out/${name}_$1.wasm" "$folder" "$sdk/$1" "$sdk/componentize" "$wit" "${BASH_SOURCE[0]}"; then continue; fi

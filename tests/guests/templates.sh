@@ -3,6 +3,7 @@
 # templates is that this is all it takes. Prints one line a template; SKIPPED where a language's tool is not there.
 #
 #   tests/guests/templates.sh [LANGUAGE/KIND…]     (all)
+# shellcheck source=tests/guests/languages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/languages.sh"
 
 work=$(mktemp -d)

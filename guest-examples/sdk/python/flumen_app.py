@@ -15,8 +15,4 @@ class Intercept(_wire.Intercept):
 
 
 class Serialize(_wire.Serialize):
-    """The export `flumen:plugin/serialize`; not used by the world `interceptor`."""
-
-
-class Encoder(_wire.Encoder):
-    """The resource of `flumen:plugin/serialize`."""
+    """The export `flumen:plugin/serialize`; its resource is in the module `serialize`."""

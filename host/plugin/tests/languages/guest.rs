@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::rows::{Columns, Row};
 use flumen_plugin::world::v0_1_0::bindings::exports::flumen::plugin::intercept::{
     Batch, Edits, Guest, GuestIndices, Needs,
 };
+use flumen_plugin::world::v0_1_0::bindings::exports::flumen::plugin::serialize;
 use flumen_plugin::world::v0_1_0::bindings::flumen::plugin::types::Error;
 use flumen_plugin::world::v0_1_0::bindings::flumen::plugin::{clock, columns, log, metrics, state, types};
 use futures_util::FutureExt;
@@ -178,7 +180,8 @@ impl columns::Host for Host {}
 pub struct Compiled {
     engine: Engine,
     pre: wasmtime::component::InstancePre<Host>,
-    indices: GuestIndices,
+    intercept: Option<GuestIndices>,
+    serialize: Option<serialize::GuestIndices>,
     /// How long Cranelift took.
     pub compile_time: Duration,
     /// What the host has to give: linear memories, tables, core instances, and the size of the first memories.
@@ -218,8 +221,9 @@ impl Compiled {
         );
         let imports = component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
         let pre = linker.instantiate_pre(&component).unwrap_or_else(|e| panic!("{}: {e:?}", file.display()));
-        let indices = GuestIndices::new(&pre).expect("the component exports `intercept`");
-        Self { engine, pre, indices, compile_time, resources, imports }
+        // A component exports one of the two.
+        let (intercept, serialize) = (GuestIndices::new(&pre).ok(), serialize::GuestIndices::new(&pre).ok());
+        Self { engine, pre, intercept, serialize, compile_time, resources, imports }
     }
 
     /// A fresh, not yet configured instance.
@@ -229,24 +233,49 @@ impl Compiled {
         store.set_epoch_deadline(u64::MAX / 2);
         let instance =
             ready(self.pre.instantiate_async(&mut store)).expect("the component can be instantiated");
-        let guest = self.indices.load(&mut store, &instance).expect("the indices are this component's");
-        Instance { store, guest }
+        let of_it = "the indices are this component's";
+        let intercept = self.intercept.as_ref().map(|i| i.load(&mut store, &instance).expect(of_it));
+        let serialize = self.serialize.as_ref().map(|i| i.load(&mut store, &instance).expect(of_it));
+        Instance { store, intercept, serialize }
     }
 }
 
 /// One instance. No epoch ever ticks here, so every call is ready at its first poll.
 pub struct Instance {
     pub store: Store<Host>,
-    guest: Guest,
+    intercept: Option<Guest>,
+    serialize: Option<serialize::Guest>,
 }
 
 impl Instance {
     pub fn configure(&mut self, options: &[(&str, &str)]) -> wasmtime::Result<Result<Needs, Error>> {
-        ready(self.guest.call_configure(&mut self.store, options))
+        let guest = self.intercept.as_ref().expect("an interceptor");
+        ready(guest.call_configure(&mut self.store, options))
     }
 
     pub fn intercept(&mut self, batch: Batch<'_>) -> wasmtime::Result<Result<Edits, Error>> {
-        ready(self.guest.call_intercept(&mut self.store, batch))
+        let guest = self.intercept.as_ref().expect("an interceptor");
+        ready(guest.call_intercept(&mut self.store, batch))
+    }
+
+    /// Configures a serializer, and writes one whole file: begin, a batch of the rows, flush, finish.
+    pub fn serialize(&mut self, options: &[(&str, &str)], rows: &[Row]) -> Vec<u8> {
+        let guest = self.serialize.as_ref().expect("a serializer");
+        let format =
+            ready(guest.call_configure(&mut self.store, options)).expect("no trap").expect("configured");
+        let columns = Columns::of(rows, &format.needs);
+        let headers = columns.headers();
+        let batch = Batch { count: columns.count, bodies: columns.bodies(), headers: &headers };
+        let encoder = guest.encoder();
+        let file = ready(encoder.call_constructor(&mut self.store)).expect("no trap");
+        let mut out = ready(encoder.call_begin(&mut self.store, file)).expect("no trap").expect("begun");
+        out.extend(
+            ready(encoder.call_write(&mut self.store, file, batch)).expect("no trap").expect("written"),
+        );
+        out.extend(ready(encoder.call_flush(&mut self.store, file)).expect("no trap").expect("flushed"));
+        out.extend(ready(encoder.call_finish(&mut self.store, file)).expect("no trap").expect("finished"));
+        ready(file.resource_drop_async(&mut self.store)).expect("no trap");
+        out
     }
 }
 

@@ -19,7 +19,7 @@ use crate::rows::{Columns, Row};
 pub fn row(i: usize, more: &[(&str, &str)]) -> Row {
     let mut body =
         format!("2026-11-22T20:00:00.{:03}Z web1 GET /index.html?user={i:05} status=200 ", i % 1000);
-    if i % 10 == 0 {
+    if i.is_multiple_of(10) {
         body.push_str("ERROR-7 ");
     }
     while body.len() < 200 {
@@ -39,22 +39,22 @@ fn ns_per_event_by_language() {
         let Some(file) = crate::guest_file("ops", language) else { continue };
         let bytes = std::fs::metadata(&file).expect("it was there").len();
         let compiled = Compiled::new(&file);
-        println!("{language}: {} KiB, compiled in {} ms", bytes >> 10, compiled.compile_time.as_millis());
+        eprintln!("{language}: {} KiB, compiled in {} ms", bytes >> 10, compiled.compile_time.as_millis());
         let fresh = compiled.instance(usize::MAX >> 1).store.data().grown;
-        println!(
+        eprintln!(
             "  needs {}; {} KiB of memory, {} table entries when made",
             compiled.resources,
             fresh.memory_bytes >> 10,
             fresh.table_elements
         );
-        println!(
+        eprintln!(
             "  imports {:?}",
             compiled.imports.iter().filter(|i| !i.starts_with("flumen:")).collect::<Vec<_>>()
         );
         instances(&compiled);
         for op in ["pass", "drop", "header", "mask"] {
             let cells: Vec<String> = [1, 100, 1000].map(|count| per_event(&compiled, op, count)).to_vec();
-            println!("  {op:8} {}", cells.join(" / "));
+            eprintln!("  {op:8} {}", cells.join(" / "));
         }
     }
 }
@@ -79,7 +79,7 @@ fn instances(compiled: &Compiled) {
         .collect();
     let idle = (resident_kib() - before) / 20;
     drop(held);
-    println!("  instantiate {instantiate} us, first configure {configure} us, an idle instance {idle} KiB");
+    eprintln!("  instantiate {instantiate} us, first configure {configure} us, an idle instance {idle} KiB");
 }
 
 fn resident_kib() -> i64 {
