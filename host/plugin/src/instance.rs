@@ -16,6 +16,8 @@ use crate::store::PluginState;
 const STDERR_SHOWN_BYTES_MAX: usize = 2 << 10;
 /// Frames of a backtrace that go into an error.
 const FRAMES_SHOWN_MAX: usize = 8;
+/// Functions of Rust's library between a panic and its trap.
+const OF_A_PANIC: [&str; 3] = ["panicking::", "rust_panic", "rust_begin_unwind"];
 
 /// A configured instance.
 pub struct Live<W: World> {
@@ -108,13 +110,17 @@ pub(crate) fn explain_end(ended: Ended) -> CallError {
 
 fn trace(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
-    let name = |frame: &wasmtime::FrameInfo| {
-        frame
-            .func_name()
-            .map_or_else(|| format!("function {}", frame.func_index()), |name| format!("{name:#}"))
-    };
-    let frames: Vec<String> = backtrace.frames().iter().take(FRAMES_SHOWN_MAX).map(name).collect();
-    frames.join("\n")
+    let names: Vec<String> = backtrace.frames().iter().map(name).collect();
+    // The way from a panic to its trap is the same each time.
+    let panicking = names.iter().rposition(|name| OF_A_PANIC.iter().any(|part| name.contains(part)));
+    let shown = panicking.map_or(&names[..], |last| &names[last + 1..]);
+    let shown = if shown.is_empty() { &names[..] } else { shown };
+    shown[..shown.len().min(FRAMES_SHOWN_MAX)].join("\n")
+}
+
+fn name(frame: &wasmtime::FrameInfo) -> String {
+    let Some(name) = frame.func_name() else { return format!("function {}", frame.func_index()) };
+    format!("{:#}", rustc_demangle::demangle(name))
 }
 
 fn end_of(text: &str) -> String {

@@ -51,7 +51,8 @@ pub struct PluginSpec {
 pub struct Limits {
     /// `limits.memoryBytesMax`: linear memory of one instance, in bytes.
     pub memory_bytes_max: usize,
-    /// `limits.batchTimeMsMax`: from the call to its return, waiting for the host's functions included.
+    /// `limits.batchTimeMsMax`: how long a call may run and wait for the host's functions. Waiting for a CPU does not
+    /// count.
     pub batch_time_max: Duration,
     /// `limits.fuelPerEvent`: wasmtime's fuel for each event of a call, and once more for the call itself.
     pub fuel_per_event: Option<u64>,

@@ -1,13 +1,25 @@
 //! The clock of one instance's present call, shared by the guest's epoch callback and whoever drives the call.
+//!
+//! ```text
+//! begin ─▶ First ─▶ Queued ◀──────────── woken ── Waiting      counts: First by the clock, Running by the thread's
+//!                     └──▶ Running ──── not done ───▲          CPU time, Waiting by the clock, Queued not at all
+//! ```
+//! So a crowded machine, which lets a call wait for its turn or takes the CPU from its thread, does not make a plugin
+//! overrun its limit.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::error::Overrun;
 
 /// Epoch ticks of one slice. With 1 a call that begins shortly before a tick would be cut off at once.
 pub(crate) const SLICE_TICKS: u64 = 2;
+/// A first slice is counted by the clock, which also runs while the thread is not scheduled (reading a thread's CPU
+/// time is a system call, too dear for each quick call); a guest cannot run for longer than its ticks.
+const FIRST_SLICE_MAX: Duration = Duration::from_millis(SLICE_TICKS + 1);
 
 /// The clock of a call.
 #[derive(Debug)]
@@ -20,42 +32,94 @@ pub(crate) struct Control {
 
 #[derive(Debug)]
 struct Clock {
-    started: Instant,
-    /// Time that the call waited for its turn.
-    excused: Duration,
+    phase: Phase,
+    /// What the phases before the present one count.
+    used: Duration,
     max: Duration,
     overrun: Option<Overrun>,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// On the caller's thread, since then.
+    First(Instant),
+    /// Waits for its turn in the pool.
+    Queued,
+    /// On a thread of the pool whose CPU time was this.
+    Running(Duration),
+    /// In a function of the host, since then.
+    Waiting(Instant),
+}
+
+impl Clock {
+    /// Called on the thread that runs the guest, if it runs.
+    fn now(&self) -> Duration {
+        let phase = match self.phase {
+            Phase::First(since) => since.elapsed().min(FIRST_SLICE_MAX),
+            Phase::Queued => Duration::ZERO,
+            Phase::Running(before) => thread_cpu().saturating_sub(before),
+            Phase::Waiting(since) => since.elapsed(),
+        };
+        self.used.saturating_add(phase)
+    }
+    fn enter(&mut self, phase: Phase) {
+        self.used = self.now();
+        self.phase = phase;
+    }
+}
+
 impl Control {
     pub(crate) fn new() -> Self {
-        let clock =
-            Clock { started: Instant::now(), excused: Duration::ZERO, max: Duration::MAX, overrun: None };
+        let clock = Clock { phase: Phase::Queued, used: Duration::ZERO, max: Duration::MAX, overrun: None };
         Self { clock: Mutex::new(clock), slices: AtomicU64::new(0), cpu_ns: AtomicU64::new(0) }
     }
     fn clock(&self) -> std::sync::MutexGuard<'_, Clock> {
         self.clock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-    /// A call begins.
+    /// A call begins, on its caller's thread.
     pub(crate) fn begin(&self, now: Instant, max: Duration) {
-        *self.clock() = Clock { started: now, excused: Duration::ZERO, max, overrun: None };
+        *self.clock() = Clock { phase: Phase::First(now), used: Duration::ZERO, max, overrun: None };
         self.slices.store(0, Relaxed);
         self.cpu_ns.store(0, Relaxed);
     }
-    /// The call waited for its turn.
-    pub(crate) fn excuse(&self, waited: Duration) {
-        self.clock().excused += waited;
+    /// The first slice ended; answers how long it was.
+    pub(crate) fn end_first(&self) -> Duration {
+        let first = self.clock().now();
+        self.add_cpu(first);
+        first
     }
-    /// When its time will be over, as far as can be said now.
+    /// It waits for its turn from now on.
+    pub(crate) fn queue(&self) {
+        self.clock().enter(Phase::Queued);
+    }
+    /// Its turn has come, on this thread of the pool.
+    pub(crate) fn run(&self) {
+        self.clock().enter(Phase::Running(thread_cpu()));
+    }
+    /// Its turn is over; answers the CPU time of it.
+    pub(crate) fn wait(&self) -> Duration {
+        let mut clock = self.clock();
+        let before = clock.used;
+        clock.enter(Phase::Waiting(Instant::now()));
+        let ran = clock.used.saturating_sub(before);
+        drop(clock);
+        self.add_cpu(ran);
+        ran
+    }
+    fn add_cpu(&self, ran: Duration) {
+        self.cpu_ns.fetch_add(u64::try_from(ran.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+    /// When its time will be over if it goes on as now; not called while it runs in the pool.
     pub(crate) fn deadline(&self) -> Instant {
         let clock = self.clock();
         let far = Duration::from_secs(365 * 24 * 3600);
-        clock.started + clock.excused + clock.max.min(far)
+        let now = if matches!(clock.phase, Phase::Running(_)) { clock.used } else { clock.now() };
+        Instant::now() + clock.max.saturating_sub(now).min(far)
     }
-    /// Whether the time is over; remembered if so.
+    /// Whether the time is over; remembered if so. Called where it runs, or while it does not run.
     pub(crate) fn check(&self) -> Result<(), Overrun> {
         let mut clock = self.clock();
-        let ran = clock.started.elapsed().saturating_sub(clock.excused);
+        let ran = clock.now();
         if ran <= clock.max {
             return Ok(());
         }
@@ -66,10 +130,6 @@ impl Control {
     pub(crate) fn end_of_slice(&self) -> Result<(), Overrun> {
         self.slices.fetch_add(1, Relaxed);
         self.check()
-    }
-    /// The call ran for this long.
-    pub(crate) fn add_cpu(&self, used: Duration) {
-        self.cpu_ns.fetch_add(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
     /// How long it ran, without what it waited.
     pub(crate) fn cpu_ns(&self) -> u64 {
@@ -83,4 +143,9 @@ impl Control {
     pub(crate) fn overrun(&self) -> Option<Overrun> {
         self.clock().overrun.clone()
     }
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

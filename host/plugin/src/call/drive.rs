@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -56,11 +55,8 @@ impl Driver {
     ) -> Poll<T> {
         let _ticking = self.ticker.enter();
         let _runtime = self.runtime.enter();
-        let started = Instant::now();
         let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let used = started.elapsed();
-        tenant.charge(used);
-        control.add_cpu(used);
+        tenant.charge(control.end_first());
         polled
     }
 }

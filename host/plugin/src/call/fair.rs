@@ -18,7 +18,6 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -65,8 +64,6 @@ struct Task {
 struct Slot {
     phase: Phase,
     future: Option<BoxFuture<'static, ()>>,
-    /// When it became ready.
-    ready_at: Instant,
     /// Its place among the timers.
     timer: Option<Instant>,
 }
@@ -136,7 +133,7 @@ impl Fair {
             // The caller may be gone; then nobody wants the answer.
             let _wanted = answer.send(future.await);
         });
-        let slot = Slot { phase: Phase::Waiting, future: Some(whole), ready_at: Instant::now(), timer: None };
+        let slot = Slot { phase: Phase::Waiting, future: Some(whole), timer: None };
         let task = Arc::new(Task {
             id: self.ids.fetch_add(1, Relaxed),
             tenant: tenant.clone(),
@@ -209,14 +206,12 @@ impl Fair {
     fn slice(&self, task: &Arc<Task>) {
         let Some(mut future) = task.begin_slice() else { return };
         let waker = Waker::from(task.clone());
-        let before = thread_cpu();
         let polled = {
             let _ticking = self.ticker.enter();
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))))
         };
-        let used = thread_cpu().saturating_sub(before);
+        let used = task.control.wait();
         task.tenant.charge(used);
-        task.control.add_cpu(used);
         self.charge_lane(&task.tenant, used);
         match polled {
             Ok(Poll::Pending) if !task.cancelled.load(Relaxed) => self.after_slice(task, future),
@@ -232,9 +227,9 @@ impl Fair {
         slot.future = Some(future);
         let woken = slot.phase == Phase::RunningAndWoken;
         slot.phase = if woken { Phase::Ready } else { Phase::Waiting };
-        slot.ready_at = Instant::now();
         drop(slot);
         if woken {
+            task.control.queue();
             self.push(task.clone());
         } else if task.cancelled.load(Relaxed) {
             // Cancelled between the look above and this moment, in which it was neither running nor to be found.
@@ -312,7 +307,7 @@ impl Task {
         let mut slot = lock(&self.slot);
         let future = slot.future.take()?;
         slot.phase = Phase::Running;
-        self.control.excuse(slot.ready_at.elapsed());
+        self.control.run();
         Some(future)
     }
     fn cancel(&self) {
@@ -338,7 +333,7 @@ impl Wake for Task {
             Phase::Running => slot.phase = Phase::RunningAndWoken,
             Phase::Waiting => {
                 slot.phase = Phase::Ready;
-                slot.ready_at = Instant::now();
+                self.control.queue();
                 drop(slot);
                 if let Some(fair) = self.fair.upgrade() {
                     fair.push(self);
@@ -347,11 +342,6 @@ impl Wake for Task {
             Phase::Ready | Phase::RunningAndWoken | Phase::Done => {}
         }
     }
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// On Linux a thread has a niceness of its own. Where it may not be set the pool is as fair, but not as polite.

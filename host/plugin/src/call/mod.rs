@@ -7,8 +7,7 @@
 //! ticker: one epoch tick a ms while any guest runs; asleep otherwise
 //! ```
 //!
-//! A call's time runs while its guest runs or waits in a function of the host, and stands still while the call waits
-//! for its turn in the fair pool: a crowded machine does not make a plugin overrun its limit.
+//! What counts as a call's time: see [`control`].
 
 mod blocking;
 mod control;

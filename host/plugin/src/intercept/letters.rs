@@ -59,10 +59,13 @@ fn cut(text: &str) -> &str {
 
 /// Where the dead letters of each agent's plugins go. Filled when an agent is built, before its sources run.
 #[derive(Default)]
-pub struct DeadLetters(Mutex<Vec<(String, DeadLetter, Arc<dyn Channel>)>>);
+pub struct DeadLetters(Mutex<Vec<Target>>);
+
+/// An agent, what it calls the target, and where that is.
+type Target = (String, DeadLetter, Arc<dyn Channel>);
 
 impl DeadLetters {
-    fn targets(&self) -> std::sync::MutexGuard<'_, Vec<(String, DeadLetter, Arc<dyn Channel>)>> {
+    fn targets(&self) -> std::sync::MutexGuard<'_, Vec<Target>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// From now on an agent's dead letters for this target go into this channel.

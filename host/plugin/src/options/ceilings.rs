@@ -33,7 +33,8 @@ pub(super) fn check(tenant: &Tenant, options: &PluginOptions, findings: &mut Fin
             above(tenant, (key, own.0 as u64), (name, ceiling.value as u64, ceiling), findings);
         }
     }
-    let counts: [(&str, Option<Count>, &Option<Ceiling<u64>>, &str); 2] = [
+    type Limit<'a> = (&'a str, Option<Count>, &'a Option<Ceiling<u64>>, &'a str);
+    let counts: [Limit<'_>; 2] = [
         (
             "limits.batchTimeMsMax",
             options.batch_time_ms_max,

@@ -126,6 +126,8 @@ async fn compiled_code_that_others_can_write_to_or_that_is_cut_off_is_compiled_a
     std::fs::set_permissions(&code, std::fs::Permissions::from_mode(0o666)).expect("it is ours");
     load(&own_host(&cache)).await.expect("it is compiled again");
     assert_eq!(code.metadata().expect("it is there").permissions().mode() & 0o777, 0o600);
+    // A new file: the old one is mapped by the process, as a program's own code is.
+    std::fs::remove_file(&code).expect("it is ours");
     std::fs::write(&code, b"not ELF").expect("it is written");
     load(&own_host(&cache)).await.expect("it is compiled again");
     assert!(code.metadata().expect("it is there").len() > 1000);

@@ -17,7 +17,9 @@ fn host(text: &str, fair_threads: usize) -> Arc<Host> {
     Host::new(HostOptions { tenants, fair_threads, ..guest::options() }).expect("it starts")
 }
 fn plugin_of(host: &Arc<Host>, agent: &str, what: &str) -> Arc<InterceptorPlugin> {
-    Arc::new(InterceptorPlugin::new(host, PluginSpec { agent: agent.to_owned(), ..spec(what) }))
+    let mut spec = PluginSpec { agent: agent.to_owned(), ..spec(what) };
+    spec.limits.batch_time_max = Duration::from_secs(60);
+    Arc::new(InterceptorPlugin::new(host, spec))
 }
 fn status(host: &Host, name: &str) -> TenantStatus {
     host.tenants().into_iter().find(|tenant| tenant.name == name).expect("it has a plugin")
@@ -33,16 +35,29 @@ async fn cpu_is_shared_by_weight() {
     let (heavy, light) = (plugin_of(&host, "h", "spin-ms"), plugin_of(&host, "l", "spin-ms"));
     heavy.load().await.expect("it loads");
     light.load().await.expect("it loads");
-    let before = (status(&host, "heavy").cpu_ns, status(&host, "light").cpu_ns);
-    let spin = |plugin: Arc<InterceptorPlugin>| async move {
-        let mut drops = Drops::default();
-        let spinning = plugin.intercept(batch(&["60000"]), &mut drops);
-        let ended = tokio::time::timeout(Duration::from_millis(900), spinning).await;
-        assert!(ended.is_err(), "it spins for longer");
+    // Two instances of each, so that only calls are measured.
+    let warm = |plugin: Arc<InterceptorPlugin>| async move {
+        let (mut one, mut two) = (Drops::default(), Drops::default());
+        let both = tokio::join!(
+            plugin.intercept(batch(&["20"]), &mut one),
+            plugin.intercept(batch(&["20"]), &mut two)
+        );
+        assert!(both.0.is_ok() && both.1.is_ok(), "{both:?}");
     };
-    tokio::join!(spin(heavy.clone()), spin(heavy.clone()), spin(light.clone()), spin(light.clone()));
-    let heavy_ns = status(&host, "heavy").cpu_ns - before.0;
-    let light_ns = status(&host, "light").cpu_ns - before.1;
+    tokio::join!(warm(heavy.clone()), warm(light.clone()));
+    let before = (status(&host, "heavy").cpu_ns, status(&host, "light").cpu_ns);
+    let used = || (status(&host, "heavy").cpu_ns - before.0, status(&host, "light").cpu_ns - before.1);
+    let spin = |plugin: Arc<InterceptorPlugin>| async move {
+        let _cut_off = plugin.intercept(batch(&["60000"]), &mut Drops::default()).await;
+    };
+    let measured = guest::eventually("300 ms of CPU time are used", || used().0 + used().1 > 300_000_000);
+    tokio::select! {
+        () = measured => {}
+        _ = async { tokio::join!(spin(heavy.clone()), spin(heavy.clone()), spin(light.clone()), spin(light.clone())) } => {
+            panic!("they spin for longer");
+        }
+    }
+    let (heavy_ns, light_ns) = used();
     let ratio = heavy_ns as f64 / light_ns as f64;
     println!("heavy {} ms, light {} ms, ratio {ratio:.2}", heavy_ns / 1_000_000, light_ns / 1_000_000);
     assert!(
@@ -127,5 +142,6 @@ async fn looping_plugins_of_one_tenant_do_not_stop_anothers_calls() {
         took[took.len() / 2],
         spun.load(Relaxed)
     );
-    assert!(took.len() > 200 && p99 < Duration::from_millis(20), "{} calls, p99 {p99:?}", took.len());
+    let median = took[took.len() / 2];
+    assert!(took.len() > 200 && median < Duration::from_millis(2), "{} calls, median {median:?}", took.len());
 }

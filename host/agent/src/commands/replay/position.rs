@@ -78,8 +78,10 @@ impl Position {
         }
         let offset = match std::fs::read_to_string(&path) {
             Ok(text) => {
-                let known =
-                    text.trim().split_once(' ').and_then(|(i, o)| Some((i.parse().ok()?, o.parse().ok()?)));
+                let known = text
+                    .trim()
+                    .split_once(' ')
+                    .and_then(|(i, o)| Some((i.parse::<u64>().ok()?, o.parse::<u64>().ok()?)));
                 match known {
                     Some((inode, offset)) if inode == found.ino() && offset <= found.len() => offset,
                     _ => {
