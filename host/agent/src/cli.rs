@@ -33,6 +33,18 @@ enum Command {
     Check(CheckArgs),
     /// Prints what an agent's configuration amounts to: every option, its value, and where that comes from
     Explain(ExplainArgs),
+    /// Looks at, tries, measures, starts and reloads plugins (WebAssembly components)
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Runs dead letters again, through the plugin that failed or a fixed one, into the same channels and sinks
+    Replay(ReplayArgs),
+    /// Compiles one component within bounds; started by Flumen itself
+    #[command(hide = true)]
+    PluginCompile {
+        /// IN OUT fuel|no-fuel MEMORY_BYTES CPU_SECONDS
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Prints the reference of all components and their options, as Markdown
     Options,
     /// Prints the version
@@ -160,6 +172,130 @@ pub struct ExplainArgs {
     pub config: ConfigArgs,
 }
 
+/// `flumen plugin …`
+#[derive(Subcommand, Clone, Debug)]
+pub enum PluginCommand {
+    /// Says what a component is: its world and version, what it imports, the grants it would need, size, digest
+    Check(PluginCheckArgs),
+    /// Runs events through a component with the engine that production has, and prints or compares what comes out
+    Test(PluginTestArgs),
+    /// Measures a component: ns an event at batches of 1 to 1,000, memory, fuel, and which tenant's limits it breaks
+    Bench(PluginBenchArgs),
+    /// Writes a project for a plugin that builds as it is
+    New(PluginNewArgs),
+    /// Tells running agents of this user to look at their plugins' files again and swap what has changed
+    Reload(PluginReloadArgs),
+}
+
+/// The arguments of `flumen plugin check`.
+#[derive(Args, Clone, Debug)]
+pub struct PluginCheckArgs {
+    /// The component
+    pub file: PathBuf,
+}
+
+/// How a component is loaded to be tried.
+#[derive(Args, Clone, Debug)]
+pub struct TrialArgs {
+    /// The component
+    pub file: PathBuf,
+    /// An option of the component, as `config.KEY = VALUE` in a configuration; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub config: Vec<String>,
+    /// Any other option as in a configuration, for example `limits.memoryBytesMax=1048576`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Channels of a selector, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "c1,c2")]
+    pub channels: Vec<String>,
+}
+
+/// The arguments of `flumen plugin test`.
+#[derive(Args, Clone, Debug)]
+pub struct PluginTestArgs {
+    /// The component and its options.
+    #[command(flatten)]
+    pub trial: TrialArgs,
+    /// Events: lines, or JSON lines `{"headers":{…},"body":"…"}`; bytes for a deserializer. `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// What must come out; the exit status is 1 if something else does
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
+    /// Most events in one call
+    #[arg(long, default_value_t = 1000)]
+    pub batch: usize,
+}
+
+/// The arguments of `flumen plugin bench`.
+#[derive(Args, Clone, Debug)]
+pub struct PluginBenchArgs {
+    /// The component and its options.
+    #[command(flatten)]
+    pub trial: TrialArgs,
+    /// Events to measure with; without it 200-byte bodies with two headers
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// A tenants file: says whose limits the component would break
+    #[arg(long, value_name = "FILE")]
+    pub tenants: Option<PathBuf>,
+    /// Milliseconds to measure each batch size for
+    #[arg(long, default_value_t = 300)]
+    pub millis: u64,
+}
+
+/// The arguments of `flumen plugin new`.
+#[derive(Args, Clone, Debug)]
+pub struct PluginNewArgs {
+    /// The language: rust, python, js, go or c
+    #[arg(long)]
+    pub lang: String,
+    /// What it is to be: interceptor, serializer, deserializer, selector, source, sink or http-handler
+    #[arg(long, default_value = "interceptor")]
+    pub kind: String,
+    /// The project's folder, which is made; its last part is the plugin's name
+    pub dir: PathBuf,
+}
+
+/// The arguments of `flumen plugin reload`.
+#[derive(Args, Clone, Debug)]
+pub struct PluginReloadArgs {
+    /// The plugin's path in the configuration (`a1.sources.r1.interceptors.i1`); without it all plugins
+    pub path: Option<String>,
+    /// Properties; `-Dflumen.state=DIR` as the agent was started with.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// The arguments of `flumen replay`.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// The dead letters: JSON lines as `deadLetter = file …` and the serializer `event_json` write them
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// The configuration; may be repeated
+    #[arg(short = 'f', long, value_name = "FILE", required = true)]
+    pub conf_file: Vec<PathBuf>,
+    /// The agent
+    #[arg(short = 'n', long)]
+    pub name: String,
+    /// Only the dead letters of this plugin (`a1.sources.r1.interceptors.i1`); needed if the file has several
+    #[arg(long, value_name = "PATH")]
+    pub plugin: Option<String>,
+    /// The source whose interceptors and channels they go through; by default that of the plugin
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Runs all interceptors of the source, not only those from the plugin on
+    #[arg(long)]
+    pub from_first: bool,
+    /// Keeps the headers `flumen.*` that say why they were put aside
+    #[arg(long)]
+    pub keep_headers: bool,
+    /// Properties and strictness.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// Runs the program. The status is 0 after an orderly end, 1 after any fatal error.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(without_jvm_options(arguments)) {
@@ -170,10 +306,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
+    flumen_connect::catalog::install_plugins(&flumen_plugin::types::TYPES);
     match cli.command {
         Command::Agent(args) => commands::agent::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Plugin(command) => commands::plugin::run(&command),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::PluginCompile { arguments } => {
+            ExitCode::from(u8::try_from(flumen_plugin::compile::serve(arguments)).unwrap_or(1))
+        }
         Command::Options => {
             commands::print(&flumen_config::reference::markdown(&flumen_connect::catalog::catalog()))
         }

@@ -208,6 +208,14 @@ impl Outlet {
         self.0.batch_max
     }
 
+    /// Events in those channels that would be lost with the process.
+    #[must_use]
+    pub fn volatile_events(&self) -> usize {
+        let parts = &self.0.parts;
+        let own = parts.channels.iter().map(|named| &named.channel).chain(&parts.put_order);
+        own.filter(|channel| !channel.is_durable()).map(|channel| channel.status().events).max().unwrap_or(0)
+    }
+
     /// Counts events that were received and will never be stored, with the cause.
     pub fn give_up(&self, cause: &str, events: usize) {
         let _movement = self.0.parts.gate.movement();

@@ -38,12 +38,27 @@ pub enum GuestError {
 impl From<types::Error> for GuestError {
     fn from(error: types::Error) -> Self {
         match error {
-            types::Error::Config(config) => Self::Config { key: config.key, message: config.message },
-            types::Error::Retry(text) => Self::Retry(text),
-            types::Error::Invalid(text) => Self::Invalid(text),
-            types::Error::Fatal(text) => Self::Fatal(text),
+            types::Error::Config(config) => {
+                Self::Config { key: config.key.map(shortened), message: shortened(config.message) }
+            }
+            types::Error::Retry(text) => Self::Retry(shortened(text)),
+            types::Error::Invalid(text) => Self::Invalid(shortened(text)),
+            types::Error::Fatal(text) => Self::Fatal(shortened(text)),
         }
     }
+}
+
+/// What is kept of a guest's own words: they go into logs, answers to senders and dead letters, and are as long as
+/// the guest likes.
+const WORDS_BYTES_MAX: usize = 4 << 10;
+
+fn shortened(mut text: String) -> String {
+    if text.len() > WORDS_BYTES_MAX {
+        let more = text.len() - WORDS_BYTES_MAX;
+        text.truncate(text.floor_char_boundary(WORDS_BYTES_MAX));
+        text.push_str(&format!("… ({more} more bytes)"));
+    }
+    text
 }
 
 /// How a call ended badly, as seen inside of it. The plugin makes a [`CallError`] of it.

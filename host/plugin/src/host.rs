@@ -185,15 +185,15 @@ impl Host {
     pub fn account(&self, tenant: &Tenant) -> Arc<Account> {
         self.accounts.of(tenant)
     }
-    /// Where dead letters go.
-    #[must_use]
-    pub fn dead_letters(&self) -> &DeadLetters {
-        &self.dead_letters
-    }
     /// What plugins share of the world: their metrics, their state, their egress.
     #[must_use]
     pub fn outside(&self) -> &Outside {
         &self.outside
+    }
+    /// Where dead letters go.
+    #[must_use]
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
     }
     /// The figures of all tenants that have, or had, a plugin.
     #[must_use]

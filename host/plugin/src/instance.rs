@@ -40,6 +40,10 @@ impl<W: World> Live<W> {
     pub(crate) fn begin(&mut self, limits: &Limits, events: usize) -> Result<(), CallError> {
         begin(&mut self.store, limits, events)
     }
+    /// What the call that has just ended has used of its fuel.
+    pub(crate) fn fuel_used(&self, limits: &Limits, events: usize) -> Option<u64> {
+        Some(fuel(limits, events)?.saturating_sub(self.store.get_fuel().ok()?))
+    }
     /// What became of a call, and whether the instance can be used again.
     pub(crate) fn judge(&mut self, limits: &Limits, events: usize, failure: Failure) -> (CallError, bool) {
         let error = explain(&mut self.store, limits, events, failure);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::error::CallError;
+use crate::grants::egress::EgressCounts;
 
 /// Kinds of failed calls, as [`CallError::kind`] names them.
 pub const FAILURES: [&str; 16] = [
@@ -39,6 +40,7 @@ pub struct Counters {
     slow_calls: AtomicU64,
     call_ns: AtomicU64,
     cpu_ns: AtomicU64,
+    fuel: AtomicU64,
     memory_bytes_peak: AtomicUsize,
 }
 
@@ -56,6 +58,10 @@ impl Counters {
         if memory_bytes > self.memory_bytes_peak.load(Relaxed) {
             self.memory_bytes_peak.fetch_max(memory_bytes, Relaxed);
         }
+    }
+    /// What a metered call has used; counted apart, because few plugins are metered.
+    pub(crate) fn burnt(&self, fuel: u64) {
+        self.fuel.fetch_add(fuel, Relaxed);
     }
     pub(crate) fn failed(&self, error: &CallError) {
         if let Some(at) = FAILURES.iter().position(|kind| *kind == error.kind()) {
@@ -85,6 +91,7 @@ impl Counters {
         status.slow_calls = self.slow_calls.load(Relaxed);
         status.call_ns = self.call_ns.load(Relaxed);
         status.cpu_ns = self.cpu_ns.load(Relaxed);
+        status.fuel = self.fuel.load(Relaxed);
         status.memory_bytes_peak = self.memory_bytes_peak.load(Relaxed);
     }
 }
@@ -143,8 +150,16 @@ pub struct PluginStatus {
     pub call_ns: u64,
     /// Of it the time in which they ran: slices of the pool by CPU time, first slices (at most 2 ms) by the clock.
     pub cpu_ns: u64,
+    /// Fuel that successful calls have used; 0 where `limits.fuelPerEvent` is not set.
+    pub fuel: u64,
     /// The most linear memory that an instance had after a call.
     pub memory_bytes_peak: usize,
+    /// Log lines that `limits.logBytesPerSecondMax` cut off.
+    pub log_lines_cut: u64,
+    /// Bytes of these.
+    pub log_bytes_cut: u64,
+    /// What became of its HTTP requests; none without `grants.http`.
+    pub egress: Option<EgressCounts>,
     /// `closed` (it works), `open` (left alone for now), `trial`, `stopped`.
     pub breaker: &'static str,
     /// Failures in a row.

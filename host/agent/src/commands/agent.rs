@@ -1,6 +1,7 @@
 //! `flumen agent`: reads the configuration, runs the agents, stops them on a signal.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use flumen_config::{AgentConfig, Diagnostics, Input, LoadOptions, Loaded, Severity, explain, render};
 
 use super::environment::LauncherEnvironment;
+use super::plugin::control::Control;
 use super::signals::Signals;
-use super::{own_properties, print};
+use super::{own_properties, plugins, print};
 use crate::cli::AgentArgs;
 use crate::life::{Agent, StopLimits};
 use crate::logging::{self, LogSettings};
@@ -52,6 +54,14 @@ pub fn run(args: &AgentArgs) -> ExitCode {
     }
 }
 
+/// For commands that run an agent on the side: warnings and errors, on standard error.
+pub(super) fn start_plain_logging() {
+    let properties = [("flume.root.logger".to_owned(), "WARN,console".to_owned())];
+    if let Err(fatal) = start_logging(&properties.into()) {
+        complain(&format!("flumen: {fatal}\n"));
+    }
+}
+
 /// Prints to standard error.
 pub fn complain(text: &str) {
     // There is nowhere else to say it.
@@ -68,6 +78,14 @@ fn try_run(args: &AgentArgs) -> Result<ExitCode, Fatal> {
         tracing::error!("{error}");
         None
     });
+    let tenants = plugins::prepare(&properties, &args.conf_file, plugins::Use::Run);
+    log_findings(tenants.findings());
+    if !tenants.is_good() {
+        return Err(Fatal::Text(
+            "the tenants file cannot be used; without its ceilings nothing is started".to_owned(),
+        ));
+    }
+    let state_dir = plugins::state_dir(&properties);
     let options = LoadOptions {
         system_properties: properties,
         environment: Arc::new(move |name| environment.get(name)),
@@ -89,7 +107,7 @@ fn try_run(args: &AgentArgs) -> Result<ExitCode, Fatal> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("flumen").build();
     let runtime = runtime.map_err(|error| Fatal::System { what: "cannot start threads", error })?;
-    let result = runtime.block_on(serve(&chosen, removed, monitoring, stop_limits(args)));
+    let result = runtime.block_on(serve(&chosen, removed, monitoring, (stop_limits(args), state_dir)));
     // A hung sink must not keep the process alive.
     runtime.shutdown_background();
     result
@@ -183,7 +201,7 @@ async fn serve(
     chosen: &[&AgentConfig],
     removed: &[String],
     monitoring: Option<Monitoring>,
-    limits: StopLimits,
+    (limits, state_dir): (StopLimits, PathBuf),
 ) -> Result<ExitCode, Fatal> {
     let no_signals = |error| Fatal::System { what: "cannot watch for signals", error };
     let mut signals = Signals::watch(limits.in_all() + STOP_MARGIN).map_err(no_signals)?;
@@ -213,6 +231,8 @@ async fn serve(
     for agent in &not_started {
         tracing::error!("agent {} does NOT run: see the errors above", agent.name);
     }
+    // Taken away again when this function ends.
+    let _control = Control::open(&state_dir);
     let is_complete = not_started.is_empty();
     if let Some(monitoring) = monitoring {
         let started = running.iter().map(|a| a.status().clone());

@@ -4,6 +4,9 @@ pub mod agent;
 pub mod check;
 mod environment;
 pub mod explain;
+pub mod plugin;
+mod plugins;
+pub mod replay;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -25,15 +28,25 @@ pub fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Loads a configuration without running anything.
+/// Loads a configuration without running anything of it; plugins are compiled and configured.
 fn load(files: &[PathBuf], config: &ConfigArgs) -> Loaded {
-    let options = LoadOptions {
-        system_properties: own_properties(config),
-        strict: config.strict,
-        ..LoadOptions::default()
-    };
+    load_for(plugins::Use::Check, files, config)
+}
+
+/// Loads a configuration whose plugins will run.
+fn load_to_run(files: &[PathBuf], config: &ConfigArgs) -> Loaded {
+    load_for(plugins::Use::Run, files, config)
+}
+
+fn load_for(usage: plugins::Use, files: &[PathBuf], config: &ConfigArgs) -> Loaded {
+    let properties = own_properties(config);
+    let tenants = plugins::prepare(&properties, files, usage);
+    let options =
+        LoadOptions { system_properties: properties, strict: config.strict, ..LoadOptions::default() };
     let inputs: Vec<Input> = files.iter().cloned().map(Input::File).collect();
-    flumen_config::load(&inputs, &options, &flumen_connect::catalog::catalog())
+    let mut loaded = flumen_config::load(&inputs, &options, &flumen_connect::catalog::catalog());
+    tenants.join(&mut loaded);
+    loaded
 }
 
 fn own_properties(config: &ConfigArgs) -> BTreeMap<String, String> {

@@ -10,13 +10,13 @@ use flumen_connect::catalog;
 use flumen_connect::ledger::{DropCounts, SinkCounters, SourceCounters};
 use flumen_connect::outlet::{NamedChannel, OutletParts};
 use flumen_connect::processors::SinkProcessor;
-use flumen_connect::{AnyInterceptor, AnySelector, Outlet};
+use flumen_connect::{AnyInterceptor, AnySelector, Outlet, Source};
 use flumen_connect::{channels, interceptors, processors, selectors};
 
 use super::dead_letters::DeadLetters;
 use super::runner::{Group, GroupSink};
 use super::supervisor::SourceUnit;
-use super::{BuildError, budgets};
+use super::{BuildError, Substitute, budgets};
 use crate::status::{AgentStatus, ChannelEntry, SinkStatus, SourceStatus, Unit};
 
 /// An agent's components, connected.
@@ -26,7 +26,11 @@ pub(super) struct Parts {
     pub(super) groups: Vec<Group>,
 }
 
-pub(super) fn build(config: &AgentConfig, diagnostics: &mut Diagnostics) -> Result<Parts, BuildError> {
+pub(super) fn build(
+    config: &AgentConfig,
+    substitute: Option<Substitute>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Parts, BuildError> {
     refuse_unknown_types(config)?;
     let gate = Arc::new(Gate::default());
     let channels = build_channels(config, &gate, diagnostics);
@@ -35,7 +39,7 @@ pub(super) fn build(config: &AgentConfig, diagnostics: &mut Diagnostics) -> Resu
     let budget = budgets::of_agent(&config.name, &channels);
     let ways =
         Ways { gate: &gate, channels: &channels, dead_letters: &dead_letters, budget: budget.as_ref() };
-    let sources = build_sources(config, &ways, diagnostics);
+    let sources = build_sources(config, &ways, substitute, diagnostics);
     if sources.is_empty() && built_sinks.is_empty() {
         return Err(BuildError::Empty(config.name.clone()));
     }
@@ -146,18 +150,32 @@ fn build_sinks(
     built.collect()
 }
 
-fn build_sources(config: &AgentConfig, ways: &Ways<'_>, diagnostics: &mut Diagnostics) -> Vec<SourceUnit> {
+/// Makes a fresh source, for after a panic.
+type Rebuild = Box<dyn Fn() -> Option<Box<dyn Source>> + Send + Sync>;
+
+fn build_sources(
+    config: &AgentConfig,
+    ways: &Ways<'_>,
+    mut substitute: Option<Substitute>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<SourceUnit> {
     let built = config.sources.iter().filter_map(|component| {
         let kind = type_name(component);
-        let found = catalog::source(kind)?;
         let path = format!("Source {}", component.name);
-        let source = kept((found.build)(&component.settings), &path, diagnostics)?;
+        let (source, rebuild): (_, Rebuild) = match substitute.take_if(|other| other.source == component.name)
+        {
+            Some(other) => (other.with, Box::new(|| None)),
+            None => {
+                let build = catalog::source(kind)?.build;
+                let settings = component.settings.clone();
+                let source = kept(build(&settings), &path, diagnostics)?;
+                (source, Box::new(move || build(&settings).ok()))
+            }
+        };
         let counters = Arc::new(SourceCounters::default());
         let outlet = kept(build_outlet(component, ways, &counters), &path, diagnostics)?;
         let status = Arc::new(SourceStatus { unit: Unit::new(&component.name, kind), counters });
-        let rebuild = found.build;
-        let settings = component.settings.clone();
-        Some(SourceUnit { source, rebuild: Box::new(move || rebuild(&settings).ok()), outlet, status })
+        Some(SourceUnit { source, rebuild, outlet, status })
     });
     built.collect()
 }

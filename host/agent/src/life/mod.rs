@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flumen_config::{AgentConfig, Diagnostics};
-use flumen_connect::{StopSignal, Stopper};
+use flumen_connect::{Source, StopSignal, Stopper};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -37,6 +37,14 @@ pub enum BuildError {
     /// Nothing is left to run.
     #[error("agent {0} has nothing to run: all its sources and sinks were removed for the reasons above")]
     Empty(String),
+}
+
+/// A source that stands in for one of the configuration's, which is not built.
+pub struct Substitute {
+    /// The name of the source whose place it takes.
+    pub source: String,
+    /// What runs in its place. It is not made anew after a panic.
+    pub with: Box<dyn Source>,
 }
 
 /// How long stopping may take, in its parts.
@@ -98,7 +106,19 @@ impl Agent {
     /// # Errors
     /// If the agent has a type that cannot be run, or nothing to run at all.
     pub fn start(config: &AgentConfig, diagnostics: &mut Diagnostics) -> Result<Self, BuildError> {
-        let parts = build::build(config, diagnostics)?;
+        Self::start_with(config, None, diagnostics)
+    }
+
+    /// As [`start`](Self::start), with another source in the place of one.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        config: &AgentConfig,
+        substitute: Option<Substitute>,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Self, BuildError> {
+        let parts = build::build(config, substitute, diagnostics)?;
         let (stop_sources, sources) = Stopper::new();
         let (drain, drain_signal) = Stopper::new();
         let (stop_sinks, sinks) = Stopper::new();

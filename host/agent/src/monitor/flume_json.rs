@@ -109,10 +109,12 @@ fn of_ledger(ledger: &Ledger) -> Value {
     let counters = [
         ("EventReceivedCount", ledger.received),
         ("EventCopiedCount", ledger.copies),
+        ("EventMadeCount", ledger.made),
         ("EventDeliveredCount", ledger.delivered),
         ("EventDroppedCount", ledger.dropped_total()),
         ("EventRejectedCount", ledger.rejected),
         ("EventInChannelCount", ledger.in_channels),
+        ("EventInDeadLetterFileCount", ledger.in_dead_letter_files),
     ];
     for (name, value) in counters {
         group.insert(name.into(), value.to_string().into());

@@ -9,6 +9,7 @@
 
 mod flume_json;
 mod health;
+mod plugins;
 mod prometheus;
 mod server;
 

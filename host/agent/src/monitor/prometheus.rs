@@ -1,4 +1,5 @@
-//! `/metrics/prometheus`: the text exposition format 0.0.4. All metric names of Flumen stand in this file.
+//! `/metrics/prometheus`: the text exposition format 0.0.4. All metric names of Flumen stand in this file and, those
+//! of plugins and tenants, in `plugins.rs`.
 //!
 //! Written here because a registry would want to own the counters, which have to be read together, at a
 //! moment at which no event moves.
@@ -8,15 +9,15 @@ use std::fmt::Write as _;
 use flumen_channel::Stillness;
 use flumen_connect::ledger::get;
 
-use super::Agents;
+use super::{Agents, plugins};
 use crate::status::{AgentStatus, Ledger, State};
 
 /// One family of samples.
-struct Family {
+pub(super) struct Family {
     name: &'static str,
     kind: &'static str,
     help: &'static str,
-    samples: Vec<(Vec<(&'static str, String)>, f64)>,
+    pub(super) samples: Vec<(Vec<(&'static str, String)>, f64)>,
 }
 
 /// The whole document.
@@ -30,6 +31,7 @@ pub(super) fn render(agents: &Agents) -> String {
     families.extend(channel_families(&seen));
     families.extend(sink_families(&seen));
     families.push(state_family(&seen));
+    families.extend(plugins::families(agents));
     drop(still);
     let mut text = String::new();
     for family in families.iter().filter(|f| !f.samples.is_empty()) {
@@ -51,7 +53,7 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-fn family(name: &'static str, kind: &'static str, help: &'static str) -> Family {
+pub(super) fn family(name: &'static str, kind: &'static str, help: &'static str) -> Family {
     Family { name, kind, help, samples: Vec::new() }
 }
 
@@ -63,12 +65,13 @@ fn ledger_families(seen: &Seen<'_>) -> Vec<Family> {
     let mut balanced = family(
         "flumen_ledger_balanced",
         "gauge",
-        "1 if received + copies = delivered + dropped + rejected + in channels.",
+        "1 if received + copies + made = delivered + dropped + rejected + in channels + in dead-letter files.",
     );
     type Count = fn(&Ledger) -> u64;
-    let parts: [(&'static str, &'static str, &'static str, Count); 5] = [
+    let parts: [(&'static str, &'static str, &'static str, Count); 7] = [
         ("flumen_agent_events_received_total", "counter", "Events that reached the sources.", |l| l.received),
         ("flumen_agent_events_copied_total", "counter", "Copies added by fan-out.", |l| l.copies),
+        ("flumen_agent_events_made_total", "counter", "Events that plugins made.", |l| l.made),
         ("flumen_agent_events_delivered_total", "counter", "Events delivered by the sinks.", |l| l.delivered),
         (
             "flumen_agent_events_rejected_total",
@@ -77,6 +80,12 @@ fn ledger_families(seen: &Seen<'_>) -> Vec<Family> {
             |l| l.rejected,
         ),
         ("flumen_agent_events_in_channels", "gauge", "Events in the channels.", |l| l.in_channels),
+        (
+            "flumen_agent_events_in_dead_letter_files_total",
+            "counter",
+            "Events that this process has put into dead-letter files.",
+            |l| l.in_dead_letter_files,
+        ),
     ];
     let mut families: Vec<Family> = Vec::new();
     for (name, kind, help, count) in parts {
@@ -110,6 +119,11 @@ fn source_families(seen: &Seen<'_>) -> Vec<Family> {
     let mut connections = family("flumen_source_open_connections", "gauge", "Open connections.");
     let mut unreadable =
         family("flumen_source_read_failures_total", "counter", "Input that could not be decoded.");
+    let mut letters = family(
+        "flumen_source_dead_letters_total",
+        "counter",
+        "Events that interceptors could not process and that were stored as dead letters.",
+    );
     let mut pressure = family(
         "flumen_source_back_pressure_seconds_total",
         "counter",
@@ -124,10 +138,11 @@ fn source_families(seen: &Seen<'_>) -> Vec<Family> {
             rejected.samples.push((labels(), get(&c.rejected) as f64));
             connections.samples.push((labels(), get(&c.open_connections) as f64));
             unreadable.samples.push((labels(), get(&c.event_read_fail) as f64));
+            letters.samples.push((labels(), get(&c.dead_letters) as f64));
             pressure.samples.push((labels(), get(&c.back_pressure_ms) as f64 / 1000.0));
         }
     }
-    vec![received, accepted, rejected, connections, unreadable, pressure]
+    vec![received, accepted, rejected, letters, connections, unreadable, pressure]
 }
 
 fn channel_families(seen: &Seen<'_>) -> Vec<Family> {
@@ -155,6 +170,11 @@ fn channel_families(seen: &Seen<'_>) -> Vec<Family> {
 fn sink_families(seen: &Seen<'_>) -> Vec<Family> {
     let mut delivered = family("flumen_sink_events_delivered_total", "counter", "Events delivered.");
     let mut attempted = family("flumen_sink_events_attempted_total", "counter", "Events taken for delivery.");
+    let mut letters = family(
+        "flumen_sink_dead_letters_total",
+        "counter",
+        "Events that the sink could not process and that were stored as dead letters.",
+    );
     let mut failures = family("flumen_sink_delivery_failures_total", "counter", "Deliveries that failed.");
     for (agent, _) in seen {
         for sink in &agent.sinks {
@@ -162,10 +182,11 @@ fn sink_families(seen: &Seen<'_>) -> Vec<Family> {
             let c = &sink.counters;
             delivered.samples.push((labels(), get(&c.drain_success) as f64));
             attempted.samples.push((labels(), get(&c.drain_attempt) as f64));
+            letters.samples.push((labels(), get(&c.dead_letters) as f64));
             failures.samples.push((labels(), get(&c.event_write_fail) as f64));
         }
     }
-    vec![delivered, attempted, failures]
+    vec![delivered, attempted, letters, failures]
 }
 
 fn state_family(seen: &Seen<'_>) -> Family {

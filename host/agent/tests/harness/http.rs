@@ -62,11 +62,12 @@ impl Metrics {
         let group = format!("AGENT.{agent}");
         let count = |name: &str| self.count(&group, name);
         assert_eq!(
-            count("EventReceivedCount") + count("EventCopiedCount"),
+            count("EventReceivedCount") + count("EventCopiedCount") + count("EventMadeCount"),
             count("EventDeliveredCount")
                 + count("EventDroppedCount")
                 + count("EventRejectedCount")
-                + count("EventInChannelCount"),
+                + count("EventInChannelCount")
+                + count("EventInDeadLetterFileCount"),
             "{self:?}"
         );
         assert_eq!(self.text(&group, "LedgerBalanced"), "true");

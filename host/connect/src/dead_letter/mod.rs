@@ -16,3 +16,5 @@ pub use file::DeadLetterFile;
 
 /// Headers that begin so are the host's: which plugin, which component, what error, when.
 pub const HEADER_PREFIX: &str = "flumen.";
+/// The plugin that put the event aside: its path in the configuration.
+pub const PLUGIN_HEADER: &str = "flumen.plugin";

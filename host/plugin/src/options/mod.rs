@@ -122,6 +122,14 @@ pub fn read(kind: Kind, settings: &Settings, diagnostics: &mut Diagnostics) -> O
     })
 }
 
+/// Whether a plugin has an option of that name.
+#[must_use]
+pub fn is_option(key: &str) -> bool {
+    let all = PluginOptions::OPTIONS.iter().chain(SinkExtra::OPTIONS).map(|option| option.key);
+    key == "type"
+        || all.into_iter().any(|known| known == key || (known.ends_with('.') && key.starts_with(known)))
+}
+
 /// Findings about one plugin's settings.
 pub(crate) struct Findings<'a> {
     pub(crate) settings: &'a Settings,

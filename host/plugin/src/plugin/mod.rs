@@ -276,6 +276,9 @@ impl<W: World> Plugin<W> {
         };
         let memory = live.as_ref().map_or(0, |live| live.store.data().limiter.memory_bytes());
         self.counters.called((ns, control.cpu_ns()), slow, memory);
+        if let Some(fuel) = live.as_ref().and_then(|live| live.fuel_used(&self.limits, events)) {
+            self.counters.burnt(fuel);
+        }
         if let Err(error) = &result {
             self.counters.failed(error);
         }
@@ -361,6 +364,8 @@ impl<W: World> Plugin<W> {
             status.digest.clone_from(&version.digest);
             status.version = version.number;
             version.interface.clone_into(&mut status.world);
+            (status.log_lines_cut, status.log_bytes_cut) = version.reach.services().log().cut();
+            status.egress = version.reach.egress().map(|egress| egress.counts());
         }
         (status.breaker, status.failures_in_a_row) = self.breaker.describe();
         self.counters.fill(&mut status);

@@ -50,6 +50,7 @@ const FAILURES_SHOWN: u32 = 4;
 pub struct SourcePlugin {
     plugin: Arc<Plugin<Source>>,
     checkpoint: CheckpointFile,
+    patience: Duration,
 }
 
 impl SourcePlugin {
@@ -57,7 +58,12 @@ impl SourcePlugin {
     #[must_use]
     pub fn new(host: &Arc<Host>, spec: PluginSpec) -> Self {
         let checkpoint = CheckpointFile::new(&host.options().state_dir, &spec.path);
-        Self { checkpoint, plugin: Plugin::new(host, spec, Source) }
+        Self { checkpoint, plugin: Plugin::new(host, spec, Source), patience: PATIENCE }
+    }
+    /// The same, with another time that a batch waits for room before it is rolled back; 30 s by default.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
     /// Compiles and configures it.
     ///
@@ -83,6 +89,7 @@ impl Run for SourcePlugin {
                 checkpoint: &self.checkpoint,
                 context,
                 pause: &mut pause,
+                patience: self.patience,
                 stored: None,
             };
             let error = match session.run().await {
@@ -164,6 +171,7 @@ struct Session<'a> {
     checkpoint: &'a CheckpointFile,
     context: &'a SourceContext,
     pause: &'a mut Pause,
+    patience: Duration,
     /// The newest checkpoint on the disk.
     stored: Option<Vec<u8>>,
 }
@@ -229,7 +237,7 @@ impl Session<'_> {
 
     /// The events into the channels, then the checkpoint to the disk, then the word to the guest.
     async fn store(&mut self, batch: Batch, checkpoint: Vec<u8>) -> Result<(), Ended> {
-        if !deliver(self.context, &batch).await {
+        if !deliver(self.context, &batch, self.patience).await {
             let stored = self.stored.clone();
             self.tell(Tell::RolledBack(stored)).await?;
             wait(self.context, PAUSE_MIN).await;
@@ -289,12 +297,12 @@ impl Session<'_> {
 }
 
 /// Whether all of the events are in the channels; otherwise none is.
-async fn deliver(context: &SourceContext, batch: &Batch) -> bool {
+async fn deliver(context: &SourceContext, batch: &Batch, patience: Duration) -> bool {
     let mut progress = 0;
     let given_up = tokio::select! {
         () = context.outlet.deliver_patiently(batch, &mut progress) => false,
         () = context.stop.requested() => true,
-        () = tokio::time::sleep(PATIENCE) => true,
+        () = tokio::time::sleep(patience) => true,
     };
     if given_up && progress < batch.len() {
         context.outlet.refuse(batch.len() - progress);

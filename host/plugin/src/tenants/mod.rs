@@ -208,11 +208,16 @@ impl Tenants {
         Some(Self { tenants: tenants.into_iter().map(Arc::new).collect(), default: Arc::new(default) })
     }
 
-    /// Reads a file of the disk.
-    pub fn load(path: &Path, diagnostics: &mut Diagnostics) -> Option<Self> {
+    /// The text of a tenants file, or a finding why there is none.
+    pub fn text(path: &Path, diagnostics: &mut Diagnostics) -> Option<SourceText> {
         let (source, findings) = read::text_of(path);
         diagnostics.extend(findings);
-        Self::read(&source?, diagnostics)
+        source
+    }
+    /// Reads a file of the disk.
+    pub fn load(path: &Path, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let source = Self::text(path, diagnostics)?;
+        Self::read(&source, diagnostics)
     }
 
     /// The tenant of an agent: the one that names it; else the one whose pattern with `*` is the longest that

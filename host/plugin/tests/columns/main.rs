@@ -1,5 +1,7 @@
 //! The codec of columns against the naive reading of `wit/0.1.0/columns.wit`, row by row.
 
+#[path = "../../fuzz/fuzz_targets/answering.rs"]
+mod answering;
 mod breaches;
 mod model;
 mod random;
@@ -75,6 +77,16 @@ proptest! {
         let lists = scratch.encode(&batch);
         let back = events_from_list(&model::owned(lists.as_param()), &BOUNDS).expect("small");
         prop_assert_eq!(read(&back), model);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
+
+    /// The fuzz target's harness on random bytes.
+    #[test]
+    fn lying_answers_neither_panic_nor_grow(data in prop::collection::vec(any::<u8>(), 0..1500)) {
+        answering::check(&data);
     }
 }
 

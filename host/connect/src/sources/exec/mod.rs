@@ -211,11 +211,11 @@ impl Exec {
         match ended {
             Ok(Ended::Eof) => Ok(Ran::Exited(running.end_after_output().await.map_or(-1, exit_code))),
             Ok(Ended::Stopped | Ended::LeftOut) => {
-                running.end().await;
+                let _how_it_ended_says_nothing_now = running.end().await;
                 Ok(Ran::Stopped)
             }
             Err(reason) => {
-                running.end().await;
+                let _how_it_ended_says_nothing_now = running.end().await;
                 Err(ExecError::Decode { command: self.config.command.clone(), reason })
             }
         }

@@ -32,7 +32,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use crate::imports::Services;
-use crate::spec::{Grants, HttpGrant, HttpSecret, Limits};
+use crate::spec::{Grants, HttpGrant, HttpHost, HttpSecret, Limits};
 
 pub use self::network::{Network, Resolve, system_resolver};
 pub use self::share::{EgressCounts, Share, Shares};
@@ -140,7 +140,7 @@ impl Egress {
         Self {
             services,
             network: network.clone(),
-            grants: grants.http.clone(),
+            grants: grants.http.iter().map(canonical).collect(),
             secrets: grants.secrets.clone(),
             own: Arc::new(Share::of_plugin()),
             tenant,
@@ -249,6 +249,15 @@ impl WasiHttpHooks for Hooks {
     fn p2_error_from_tls(&mut self, _: &std::io::Error) -> ErrorCode {
         ErrorCode::TlsProtocolError
     }
+}
+
+/// Addresses in one form: what a request asks for is compared in it.
+fn canonical(grant: &HttpGrant) -> HttpGrant {
+    let mut grant = grant.clone();
+    if let HttpHost::Address(address) = &mut grant.host {
+        *address = address::canonical(*address);
+    }
+    grant
 }
 
 /// Bytes that headers take on the wire.

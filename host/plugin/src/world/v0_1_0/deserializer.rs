@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
 use super::bindings::exports::flumen::plugin::deserialize;
 use super::columns::{Bounds, Breach, events_from};
-use super::pairs;
+use super::{Call, SELF_TEST_BYTES_MAX, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -80,26 +80,20 @@ impl World for Deserializer {
         _answer: &'a (),
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let allowed = Allowed { bounds: Bounds::new(0).with_events_max(0), least: 0, most: 0 };
+            let bounds = Bounds::new(SELF_TEST_BYTES_MAX).with_events_max(1);
+            let allowed = Allowed { bounds, least: 0, most: 0 };
             take(store, bindings, Step::Open(String::new(), 0), allowed).await?;
-            take(
-                store,
-                bindings,
-                Step::Finish,
-                Allowed { bounds: allowed.bounds.with_events_max(1), ..allowed },
-            )
-            .await?;
+            let (events, _) = take(store, bindings, Step::Finish, allowed).await?;
+            if !events.is_empty() {
+                return Err(Failure::Breach(format!("{} events came of no bytes", events.len())));
+            }
             Ok(())
         })
     }
 }
 
 /// One step of the instance's decoder, checked.
-pub fn step(
-    mut live: Live<Deserializer>,
-    step: Step,
-    allowed: Allowed,
-) -> BoxFuture<'static, (Live<Deserializer>, Result<Decoded, Failure>)> {
+pub fn step(mut live: Live<Deserializer>, step: Step, allowed: Allowed) -> Call<Deserializer, Decoded> {
     Box::pin(async move {
         let result = take(&mut live.store, &mut live.bindings, step, allowed).await;
         (live, result)

@@ -8,7 +8,7 @@ use wasmtime::component::{Instance, InstancePre};
 
 use super::bindings::exports::flumen::plugin::handle;
 use super::columns::{Bounds, Breach, events_from};
-use super::pairs;
+use super::{Call, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -65,7 +65,7 @@ pub fn handle(
     mut live: Live<HttpHandler>,
     request: HttpRequest,
     bounds: Bounds,
-) -> BoxFuture<'static, (Live<HttpHandler>, Result<Handled, Failure>)> {
+) -> Call<HttpHandler, Handled> {
     Box::pin(async move {
         let result = on_request(&mut live, &request, &bounds).await;
         (live, result)

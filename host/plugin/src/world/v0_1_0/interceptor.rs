@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use super::SELF_TEST_BYTES_MAX;
 use super::bindings::exports::flumen::plugin::{intercept, intercept_events};
 use super::columns::{Applied, Bounds, ListScratch, Reads, Scratch, apply, events_from_list};
 use crate::error::Failure;
@@ -85,7 +86,7 @@ impl World for Interceptor {
         answer: &'a Reads,
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let bounds = Bounds::new(0);
+            let bounds = Bounds::new(SELF_TEST_BYTES_MAX);
             let applied = on_batch((store, bindings, answer), &Batch::default(), &bounds).await?;
             if applied.batch.is_empty() {
                 return Ok(());

@@ -3,7 +3,10 @@
 //! A file for each kind finds the exports, calls `configure`, and makes of each call a function that takes an instance
 //! and gives it back with the checked answer. What becomes of answers and failures is not decided here.
 
+use futures_util::future::BoxFuture;
+
 use crate::error::{Failure, Overrun};
+use crate::instance::Live;
 
 pub mod bindings;
 pub mod columns;
@@ -14,6 +17,12 @@ pub mod selector;
 pub mod serializer;
 pub mod sink;
 pub mod source;
+
+/// A call under way: it owns its instance, and gives it back with the answer.
+pub type Call<W, T> = BoxFuture<'static, (Live<W>, Result<T, Failure>)>;
+
+/// What an instance may answer to its self-test: headers that are set for no event, a file's beginning and end.
+const SELF_TEST_BYTES_MAX: usize = 1 << 20;
 
 /// Owned pairs as the bindings take them.
 fn pairs(list: &[(String, String)]) -> Vec<(&str, &str)> {

@@ -8,7 +8,7 @@ use wasmtime::component::{Instance, InstancePre};
 
 use super::bindings::exports::flumen::plugin::route::{self, ChannelSets, Choice};
 use super::columns::{Breach, Part, Reads, Scratch};
-use super::pairs;
+use super::{Call, pairs};
 use crate::error::{Failure, GuestError};
 use crate::instance::Live;
 use crate::plugin::World;
@@ -79,11 +79,7 @@ impl World for Selector {
 }
 
 /// The way of every event of a batch through one instance, checked.
-pub fn route(
-    mut live: Live<Selector>,
-    batch: Batch,
-    channels: usize,
-) -> BoxFuture<'static, (Live<Selector>, Result<Vec<Leg>, Failure>)> {
+pub fn route(mut live: Live<Selector>, batch: Batch, channels: usize) -> Call<Selector, Vec<Leg>> {
     Box::pin(async move {
         let answer = live.answer.clone();
         let result = on_batch((&mut live.store, &mut live.bindings, &answer), &batch, channels).await;

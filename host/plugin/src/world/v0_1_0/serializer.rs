@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
 use super::bindings::exports::flumen::plugin::serialize;
 use super::columns::{Reads, Scratch};
-use super::{bounded, pairs};
+use super::{Call, SELF_TEST_BYTES_MAX, bounded, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -51,8 +51,6 @@ pub enum Step {
     Finish,
 }
 
-/// Bytes of an empty file's begin and end that the self-test lets pass.
-const SELF_TEST_BYTES_MAX: usize = 1 << 20;
 /// The longest suffix or MIME type.
 const NAME_BYTES_MAX: usize = 255;
 
@@ -105,11 +103,7 @@ impl World for Serializer {
 }
 
 /// One step of the instance's encoder; what it answers belongs at the end of the file.
-pub fn step(
-    mut live: Live<Serializer>,
-    step: Step,
-    bytes_max: usize,
-) -> BoxFuture<'static, (Live<Serializer>, Result<Vec<u8>, Failure>)> {
+pub fn step(mut live: Live<Serializer>, step: Step, bytes_max: usize) -> Call<Serializer, Vec<u8>> {
     Box::pin(async move {
         let answer = live.answer.clone();
         let guest = (&mut live.store, &mut live.bindings, &answer.reads);

@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre};
 
 use super::bindings::exports::flumen::plugin::deliver;
 use super::columns::{Bounds, Breach, Budget, Part, Reads, Scratch, rejections, rows_of_bits};
-use super::pairs;
+use super::{Call, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -74,7 +74,7 @@ impl World for Sink {
 }
 
 /// Has the instance get ready.
-pub fn start(mut live: Live<Sink>) -> BoxFuture<'static, (Live<Sink>, Result<(), Failure>)> {
+pub fn start(mut live: Live<Sink>) -> Call<Sink, ()> {
     Box::pin(async move {
         let result = match live.bindings.guest.call_start(&mut live.store).await {
             Ok(answer) => answer.map_err(Failure::from),
@@ -85,7 +85,7 @@ pub fn start(mut live: Live<Sink>) -> BoxFuture<'static, (Live<Sink>, Result<(),
 }
 
 /// Has the instance end.
-pub fn stop(mut live: Live<Sink>) -> BoxFuture<'static, (Live<Sink>, Result<(), Failure>)> {
+pub fn stop(mut live: Live<Sink>) -> Call<Sink, ()> {
     Box::pin(async move {
         let result = live.bindings.guest.call_stop(&mut live.store).await.map_err(Failure::Trap);
         (live, result)
@@ -93,11 +93,7 @@ pub fn stop(mut live: Live<Sink>) -> BoxFuture<'static, (Live<Sink>, Result<(), 
 }
 
 /// Gives the instance some events; the answer is checked.
-pub fn deliver(
-    mut live: Live<Sink>,
-    batch: Batch,
-    bounds: Bounds,
-) -> BoxFuture<'static, (Live<Sink>, Result<Delivery, Failure>)> {
+pub fn deliver(mut live: Live<Sink>, batch: Batch, bounds: Bounds) -> Call<Sink, Delivery> {
     Box::pin(async move {
         let result = on_batch(&mut live, &batch, bounds).await;
         (live, result)

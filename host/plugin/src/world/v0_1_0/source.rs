@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre};
 
 use super::bindings::exports::flumen::plugin::produce;
 use super::columns::{Bounds, Breach, events_from};
-use super::pairs;
+use super::{Call, pairs};
 use crate::error::Failure;
 use crate::instance::Live;
 use crate::plugin::World;
@@ -81,11 +81,7 @@ impl World for Source {
 }
 
 /// Asks for events, checked. `wait_ms`: how long the guest may wait for some.
-pub fn next_batch(
-    mut live: Live<Source>,
-    bounds: Bounds,
-    wait_ms: u32,
-) -> BoxFuture<'static, (Live<Source>, Result<Poll, Failure>)> {
+pub fn next_batch(mut live: Live<Source>, bounds: Bounds, wait_ms: u32) -> Call<Source, Poll> {
     Box::pin(async move {
         let result = poll(&mut live, bounds, wait_ms).await;
         (live, result)
@@ -107,7 +103,7 @@ async fn poll(live: &mut Live<Source>, bounds: Bounds, wait_ms: u32) -> Result<P
 }
 
 /// Tells the source what became of things.
-pub fn tell(mut live: Live<Source>, tell: Tell) -> BoxFuture<'static, (Live<Source>, Result<(), Failure>)> {
+pub fn tell(mut live: Live<Source>, tell: Tell) -> Call<Source, ()> {
     Box::pin(async move {
         let (guest, store) = (&live.bindings, &mut live.store);
         let told = match tell {

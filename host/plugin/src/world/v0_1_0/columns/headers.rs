@@ -69,8 +69,9 @@ pub(super) fn edit(
     let mut columns = Vec::with_capacity(groups.len());
     for entries in groups {
         let name: HeaderName = entries[0].name.as_str().into();
-        let column = resolve(batch, find.column(&name), (&name, entries), budget)?;
-        columns.push((name, column));
+        if let Resolved::Changed(column) = resolve(batch, find.column(&name), (&name, entries), budget)? {
+            columns.push((name, column));
+        }
     }
     let edited = batch.with_columns(columns);
     match edited.headers().len() {
@@ -188,13 +189,21 @@ impl<'a> Finder<'a> {
     }
 }
 
+/// What entries make of a column.
+enum Resolved {
+    /// They name no row: it stays, seen through the batch's window.
+    Unchanged,
+    /// Another one, with just the batch's rows, or none any more.
+    Changed(Option<Column>),
+}
+
 /// The column of a name after all its entries.
 fn resolve(
     batch: &Batch,
     present: Option<&Column>,
     (name, mut entries): (&HeaderName, Vec<Entry>),
     budget: &mut Budget,
-) -> Result<Option<Column>, Breach> {
+) -> Result<Resolved, Breach> {
     let count = batch.len();
     // What stands before an entry for all rows does not count any more.
     let fresh = entries.iter().rposition(|entry| entry.rows.is_none());
@@ -206,11 +215,12 @@ fn resolve(
         None => present,
     };
     some.retain(|entry| entry.rows.as_ref().is_some_and(|rows| !rows.is_empty()));
-    match (some.len(), base, fresh.is_some()) {
-        (0, _, _) => Ok(base.cloned()),
+    let column = match (some.len(), base, fresh.is_some()) {
+        (0, _, false) => return Ok(Resolved::Unchanged),
+        (0, base, true) => base.cloned(),
         (1, None, _) => match some.pop() {
-            Some(entry) => partial_column(entry, count, name),
-            None => Ok(None),
+            Some(entry) => partial_column(entry, count, name)?,
+            None => None,
         },
         (_, _, is_fresh) => {
             if let Some(Column::Constant(_)) = base {
@@ -218,9 +228,10 @@ fn resolve(
             }
             // A column of the batch is seen through the batch's window, a fresh one has just its rows.
             let first = if is_fresh { 0 } else { batch.first_row() };
-            Ok(Column::patched(base, first..first + count, &patches(&some)))
+            Column::patched(base, first..first + count, &patches(&some))
         }
-    }
+    };
+    Ok(Resolved::Changed(column))
 }
 
 /// The column of an entry for all rows.

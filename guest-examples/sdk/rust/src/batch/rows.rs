@@ -1,0 +1,56 @@
+//! A set of rows as bits, as the host wants it: bit i % 64 of word i / 64.
+
+#[derive(Clone, Debug)]
+pub(crate) struct RowSet {
+    words: Vec<u64>,
+    len: usize,
+    count: u32,
+}
+
+impl RowSet {
+    pub fn none(count: u32) -> Self {
+        Self { words: vec![0; (count as usize).div_ceil(64)], len: 0, count }
+    }
+    pub fn all(count: u32) -> Self {
+        let mut words = vec![u64::MAX; (count as usize).div_ceil(64)];
+        if let (Some(last), rest @ 1..) = (words.last_mut(), count % 64) {
+            *last = (1 << rest) - 1;
+        }
+        Self { words, len: count as usize, count }
+    }
+    pub fn len(&self) -> usize {
+        self.len
+    }
+    #[inline]
+    pub fn insert(&mut self, row: u32) {
+        let (word, bit) = (&mut self.words[row as usize / 64], 1 << (row % 64));
+        self.len += usize::from(*word & bit == 0);
+        *word |= bit;
+    }
+    /// Whether it was there.
+    #[inline]
+    pub fn remove(&mut self, row: u32) -> bool {
+        let (word, bit) = (&mut self.words[row as usize / 64], 1 << (row % 64));
+        let was = *word & bit != 0;
+        *word &= !bit;
+        self.len -= usize::from(was);
+        was
+    }
+    /// The first row from `from` on.
+    #[inline]
+    pub fn next(&self, from: u32) -> Option<u32> {
+        if from >= self.count {
+            return None;
+        }
+        let mut at = from as usize / 64;
+        let mut word = self.words[at] & (u64::MAX << (from % 64));
+        while word == 0 {
+            at += 1;
+            word = *self.words.get(at)?;
+        }
+        Some(at as u32 * 64 + word.trailing_zeros())
+    }
+    pub fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+}
