@@ -61,8 +61,11 @@ fn cut(text: &str) -> &str {
 #[derive(Default)]
 pub struct DeadLetters(Mutex<Vec<Target>>);
 
-/// An agent, what it calls the target, and where that is.
-type Target = (String, DeadLetter, Arc<dyn Channel>);
+struct Target {
+    agent: String,
+    letters: DeadLetter,
+    channel: Arc<dyn Channel>,
+}
 
 impl DeadLetters {
     fn targets(&self) -> std::sync::MutexGuard<'_, Vec<Target>> {
@@ -71,18 +74,18 @@ impl DeadLetters {
     /// From now on an agent's dead letters for this target go into this channel.
     pub fn set(&self, agent: &str, target: DeadLetter, channel: Arc<dyn Channel>) {
         let mut targets = self.targets();
-        targets.retain(|(of, which, _)| of != agent || *which != target);
-        targets.push((agent.to_owned(), target, channel));
+        targets.retain(|known| known.agent != agent || known.letters != target);
+        targets.push(Target { agent: agent.to_owned(), letters: target, channel });
     }
     /// The agent is gone.
     pub fn forget(&self, agent: &str) {
-        self.targets().retain(|(of, _, _)| of != agent);
+        self.targets().retain(|known| known.agent != agent);
     }
     /// Where they go.
     #[must_use]
     pub fn find(&self, agent: &str, target: &DeadLetter) -> Option<Arc<dyn Channel>> {
         let targets = self.targets();
-        let found = targets.iter().find(|(of, which, _)| of == agent && which == target);
-        found.map(|(_, _, channel)| channel.clone())
+        let found = targets.iter().find(|known| known.agent == agent && known.letters == *target);
+        found.map(|known| known.channel.clone())
     }
 }

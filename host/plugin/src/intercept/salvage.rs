@@ -17,9 +17,10 @@ use crate::world::v0_1_0::columns::Applied;
 
 /// Calls that one failing batch may cause. Finds 3 poison events in 1,000.
 const TRIALS_MAX: usize = 64;
-/// Time beyond a few time-outs of the plugin itself.
+/// Time-outs of the plugin that may be waited for: enough to find an event that loops among 1,000.
+const TIMEOUTS_MAX: u32 = 12;
+/// Time beyond these.
 const TIME_MAX: Duration = Duration::from_secs(1);
-const TIMEOUTS_MAX: u32 = 4;
 
 /// What became of a batch that failed as a whole.
 #[derive(Default)]
@@ -39,13 +40,22 @@ impl Salvaged {
 /// What may still be spent on a batch.
 struct Budget {
     trials: usize,
-    until: Instant,
+    time: Duration,
+    /// A trial costs no more than this: what a crowded machine adds is not the batch's fault.
+    trial_max: Duration,
 }
 
 impl Budget {
-    fn spend(&mut self) -> bool {
+    fn new(time_out: Duration) -> Self {
+        let time = time_out.saturating_mul(TIMEOUTS_MAX).saturating_add(TIME_MAX);
+        Self { trials: TRIALS_MAX, time, trial_max: time_out }
+    }
+    fn is_spent(&self) -> bool {
+        self.trials == 0 || self.time.is_zero()
+    }
+    fn spend(&mut self, since: Instant) {
         self.trials = self.trials.saturating_sub(1);
-        self.trials > 0 && Instant::now() < self.until
+        self.time = self.time.saturating_sub(since.elapsed().min(self.trial_max));
     }
 }
 
@@ -53,13 +63,10 @@ impl InterceptorPlugin {
     /// # Errors
     /// If the whole batch has to be given again: the plugin asks for a retry, or there is no instance.
     pub(super) async fn salvage(&self, batch: &Batch, error: CallError) -> Result<Salvaged, CallError> {
-        let until =
-            Instant::now() + self.plugin.limits().batch_time_max.saturating_mul(TIMEOUTS_MAX) + TIME_MAX;
-        let mut budget = Budget { trials: TRIALS_MAX, until };
+        let mut budget = Budget::new(self.plugin.limits().batch_time_max);
         let mut error = error;
         if !matches!(error, CallError::Guest(GuestError::Invalid(_))) {
-            budget.spend();
-            match self.trial(batch).await? {
+            match self.trial(batch, &mut budget).await? {
                 Ok(applied) => return Ok(Salvaged { applied, failed: Vec::new() }),
                 Err(again) => error = again,
             }
@@ -81,12 +88,12 @@ impl InterceptorPlugin {
         while let Some((part, known)) = parts.pop() {
             let error = match known {
                 Some(error) => error,
-                None if !budget.spend() => {
+                None if budget.is_spent() => {
                     let why = last.clone().unwrap_or(CallError::Lost);
                     failed.push((part, why));
                     continue;
                 }
-                None => match self.trial(&part).await? {
+                None => match self.trial(&part, &mut budget).await? {
                     Ok(applied) => {
                         good.push(applied);
                         continue;
@@ -107,8 +114,15 @@ impl InterceptorPlugin {
     }
 
     /// The outer error means that the whole batch has to be given again.
-    async fn trial(&self, part: &Batch) -> Result<Result<Applied, CallError>, CallError> {
-        match self.try_once(part.clone()).await {
+    async fn trial(
+        &self,
+        part: &Batch,
+        budget: &mut Budget,
+    ) -> Result<Result<Applied, CallError>, CallError> {
+        let since = Instant::now();
+        let tried = self.try_once(part.clone()).await;
+        budget.spend(since);
+        match tried {
             Err(
                 error @ (CallError::Guest(GuestError::Retry(_))
                 | CallError::NotLoaded(_)

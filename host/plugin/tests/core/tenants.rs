@@ -73,15 +73,16 @@ async fn a_tenant_stays_below_its_cpu_ceiling() {
     plugin.load().await.expect("it loads");
     let (started, before) = (Instant::now(), status(&host, "small"));
     let mut drops = Drops::default();
-    let spinning = plugin.intercept(batch(&["60000"]), &mut drops);
-    let ended = tokio::time::timeout(Duration::from_millis(1500), spinning).await;
-    assert!(ended.is_err(), "it spins for longer, and its time stands still while it is delayed");
-    let after = status(&host, "small");
-    let share = (after.cpu_ns - before.cpu_ns) as f64 / started.elapsed().as_nanos() as f64;
-    println!("{share:.3} of a core, delayed for {} ms", after.delayed_ns / 1_000_000);
-    // 100 ms may be saved up, and a slice is what it is.
-    assert!(share < 0.1 + 0.1 / 1.5 + 0.05, "{share:.3} of a core, 0.1 is allowed");
-    assert!(after.delayed_ns > 500_000_000, "{after:?}");
+    let delayed = guest::eventually("it is delayed", || status(&host, "small").delayed_ns > 500_000_000);
+    tokio::select! {
+        () = delayed => {}
+        _ = plugin.intercept(batch(&["60000"]), &mut drops) => panic!("it spins for longer"),
+    }
+    let used_ns = status(&host, "small").cpu_ns - before.cpu_ns;
+    let elapsed_ns = u64::try_from(started.elapsed().as_nanos()).expect("it is short");
+    println!("{} of {} ms", used_ns / 1_000_000, elapsed_ns / 1_000_000);
+    // A tenth of 100 ms may be saved up, and a slice is what it is.
+    assert!(used_ns < elapsed_ns / 10 + 40_000_000, "{used_ns} ns of {elapsed_ns}, a tenth is allowed");
 }
 
 #[tokio::test]
