@@ -55,9 +55,11 @@ fn base64(text: &str) -> Vec<u8> {
 async fn mask_digits_gives_the_golden_output() {
     for folder in ["mask_digits", "mask_digits_defaults"] {
         let config: Value = serde_json::from_str(&golden(folder, "config.json")).expect("JSON");
-        let (input, expected) = (read(&golden(folder, "input.jsonl")), read(&golden(folder, "expected.jsonl")));
+        let (input, expected) =
+            (read(&golden(folder, "input.jsonl")), read(&golden(folder, "expected.jsonl")));
         for size in [input.len(), 1, 7] {
-            let plugin = InterceptorPlugin::new(host(), spec(Kind::Interceptor, "mask_digits", &pairs(&config)));
+            let plugin =
+                InterceptorPlugin::new(host(), spec(Kind::Interceptor, "mask_digits", &pairs(&config)));
             let (mut out, mut drops) = (Vec::new(), Drops::default());
             for part in input.chunks(size) {
                 let part = plugin.intercept(batch(part), &mut drops).await.expect("it masks");
@@ -73,7 +75,8 @@ async fn mask_digits_gives_the_golden_output() {
 async fn mask_digits_refuses_bad_options_by_key() {
     for line in golden("mask_digits", "refused.jsonl").lines() {
         let case: Value = serde_json::from_str(line).expect("JSON");
-        let plugin = InterceptorPlugin::new(host(), spec(Kind::Interceptor, "mask_digits", &pairs(&case["config"])));
+        let plugin =
+            InterceptorPlugin::new(host(), spec(Kind::Interceptor, "mask_digits", &pairs(&case["config"])));
         let error = plugin.load().await.expect_err("refused").to_string();
         let key = case["key"].as_str().expect("a text");
         assert!(error.contains(key), "{line}: {error}");

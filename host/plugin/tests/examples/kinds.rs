@@ -1,6 +1,6 @@
 //! One example of each kind as a component.
 
-use flumen_connect::deserializer::{Deserializer as _, DeserializerFactory as _};
+use flumen_connect::deserializer::DeserializerFactory as _;
 use flumen_connect::interceptor::{AsyncInterceptor as _, Drops};
 use flumen_plugin::deserialize::DeserializerPlugin;
 use flumen_plugin::handle::HandlerPlugin;
@@ -27,7 +27,8 @@ async fn interceptors_pass_filter_mark_mask_and_flatten() {
     let wanted = vec![input[0].clone(), event("card 4111", &[("h", "y")])];
     assert_eq!(intercepted(mark, &input).await, (wanted, 0));
     let mask = of("mask", &[("pattern", "[0-9]+"), ("replacement", "<$0>"), ("header", "places")]);
-    let wanted = vec![event("DEBUG <1>", &[("h", "x"), ("places", "1")]), event("card <4111>", &[("places", "1")])];
+    let wanted =
+        vec![event("DEBUG <1>", &[("h", "x"), ("places", "1")]), event("card <4111>", &[("places", "1")])];
     assert_eq!(intercepted(mask, &input).await, (wanted, 0));
     let regex = of("regex_filter", &[("regex", "(?i)debug \\d"), ("excludeEvents", "true")]);
     assert_eq!(intercepted(regex, &input).await, (vec![input[1].clone()], 1));
