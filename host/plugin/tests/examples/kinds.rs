@@ -1,6 +1,6 @@
 //! One example of each kind as a component.
 
-use flumen_connect::deserializer::{Deserializer as _, DeserializerFactory as _};
+use flumen_connect::deserializer::DeserializerFactory as _;
 use flumen_connect::interceptor::{AsyncInterceptor as _, Drops};
 use flumen_plugin::deserialize::DeserializerPlugin;
 use flumen_plugin::handle::HandlerPlugin;

@@ -182,3 +182,43 @@ impl Bodies {
         [small(start), small(self.fresh.len())]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(data: &[u8], spans: &[u32]) -> Bodies {
+        Bodies::from(Some(Packed { data: data.to_vec(), spans: spans.to_vec() }))
+    }
+
+    // Spans may overlap and come in any order.
+    #[test]
+    fn an_edit_in_place_does_not_show_in_a_body_that_shares_bytes() {
+        for spans in [[0, 4, 2, 6], [0, 6, 0, 6], [3, 6, 0, 4]] {
+            let mut bodies = of(b"abcdef", &spans);
+            let other = bodies.get(1).to_vec();
+            bodies.get_mut(0).fill(b'#');
+            assert_eq!(bodies.get(1), other, "{spans:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_edited_in_place_go_back_in_the_buffer_they_came_in() {
+        let mut bodies = of(b"ab\ncd", &[0, 2, 3, 5]);
+        let buffer = bodies.data.as_ptr();
+        bodies.get_mut(0)[0] = b'A';
+        bodies.get_mut(1)[0] = b'C';
+        let change = bodies.finish(2).expect("changed");
+        assert!(matches!(change.rows, Rows::All) && change.bodies.data == b"Ab\nCd");
+        assert_eq!((change.bodies.data.as_ptr(), change.bodies.spans), (buffer, vec![0, 2, 3, 5]));
+    }
+
+    #[test]
+    fn one_edit_among_many_does_not_send_the_rest() {
+        let mut bodies = of(&[b'x'; 100], &[0, 1, 1, 100]);
+        bodies.get_mut(0)[0] = b'y';
+        let change = bodies.finish(2).expect("changed");
+        assert!(matches!(change.rows, Rows::Only(rows) if rows == [0]));
+        assert_eq!((change.bodies.data, change.bodies.spans), (b"y".to_vec(), vec![0, 1]));
+    }
+}

@@ -113,6 +113,10 @@ impl ColumnSet {
     }
     /// The edits as the host wants them, over `count` rows.
     pub fn finish(self, count: u32) -> (Vec<HeaderRemoval>, Vec<Column>) {
+        if count == 0 {
+            // What holds for all of none is nothing: an empty batch is answered by empty edits.
+            return (Vec::new(), Vec::new());
+        }
         let (mut removals, mut columns) = (Vec::new(), Vec::with_capacity(self.columns.len()));
         for column in self.columns {
             column.finish(count, &mut removals, &mut columns);
