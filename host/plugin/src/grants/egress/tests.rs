@@ -280,7 +280,10 @@ async fn a_silent_server_costs_the_time_of_the_request_and_gives_the_place_back(
     assert!(matches!(answer, Err(Error::ConnectionReadTimeout)), "{answer:?}");
     assert_eq!(plugin.egress.counts().failed, 1);
     // Closing the connection is a task's work: its place comes back soon, not at once.
-    let free = || std::iter::from_fn(|| plugin.egress.own.take_place()).count() == OPEN_REQUESTS_MAX;
+    let free = || {
+        let held: Vec<_> = std::iter::from_fn(|| plugin.egress.own.take_place()).collect();
+        held.len() == OPEN_REQUESTS_MAX
+    };
     while !free() {
         tokio::task::yield_now().await;
     }
