@@ -3,11 +3,12 @@
 //! Flume's `ChannelProcessor`, with two differences: several channels get a batch together or not at all, and
 //! a batch larger than a channel is split instead of refused for ever.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use flumen_channel::{Channel, Gate, Patience, PutError, put_all};
+use flumen_channel::{Channel, Gate, Patience, PutError, Reservation, put_all};
 use flumen_event::Batch;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::interceptor::{Drops, InterceptError, Interceptor};
 use crate::ledger::{SourceCounters, add};
@@ -51,6 +52,8 @@ struct Inner {
     counters: Arc<SourceCounters>,
     /// No batch larger than the smallest channel can be stored in one piece.
     batch_max: usize,
+    /// Optional legs whose channels write to disk, in their order; made when the first comes.
+    late: OnceLock<UnboundedSender<LateLegs>>,
 }
 
 /// A channel under its name in the configuration.
@@ -86,7 +89,15 @@ impl Outlet {
         let required = channels.iter().enumerate().filter(|(at, _)| selector.requires(*at));
         let capacities = required.map(|(_, c)| c.channel.limits().capacity);
         let batch_max = capacities.min().unwrap_or(usize::MAX).max(1);
-        Self(Arc::new(Inner { interceptors, selector, channels, gate, counters, batch_max }))
+        Self(Arc::new(Inner {
+            interceptors,
+            selector,
+            channels,
+            gate,
+            counters,
+            batch_max,
+            late: OnceLock::new(),
+        }))
     }
 
     /// Stores the batch: all of it in one transaction, if it is not larger than a channel.
@@ -209,7 +220,7 @@ impl Outlet {
             return Err(RejectReason::Channel(refused.error));
         }
         if !routed.optional.is_empty() {
-            OptionalLegs::new(inner, routed).store().await;
+            OptionalLegs::new(self.0.clone(), routed).store().await;
         }
         Ok(())
     }
@@ -265,33 +276,40 @@ impl Inner {
 }
 
 /// The optional legs of a batch whose required legs are stored. Counted as dropped if abandoned.
-struct OptionalLegs<'a> {
-    inner: &'a Inner,
+struct OptionalLegs {
+    inner: Arc<Inner>,
     only_optional: usize,
     legs: Vec<(NamedChannel, Batch)>,
 }
 
-impl<'a> OptionalLegs<'a> {
-    fn new(inner: &'a Inner, routed: Routed) -> Self {
+/// Room in an optional channel, and for how many events from the front.
+type Room = Option<(Box<dyn Reservation>, usize)>;
+
+/// Optional legs that wait for a disk. The source does not: what it has room for is in memory, within the channels'
+/// capacities, until it is written, and counted when it is.
+struct LateLegs {
+    legs: OptionalLegs,
+    rooms: Vec<Room>,
+}
+
+impl OptionalLegs {
+    fn new(inner: Arc<Inner>, routed: Routed) -> Self {
         Self { inner, only_optional: routed.only_optional, legs: routed.optional }
     }
     /// Each channel gets what fits of the front: at most its capacity, else half of that, a quarter, …
-    async fn store(mut self) {
-        let mut reserved = Vec::new();
+    async fn store(self) {
+        let mut rooms = Vec::new();
         for (channel, batch) in &self.legs {
-            reserved.push(reserve_from_front(&channel.channel, batch).await);
+            rooms.push(reserve_from_front(&channel.channel, batch).await);
         }
-        let legs = std::mem::take(&mut self.legs);
-        let _movement = self.inner.gate.movement();
-        self.count(legs.iter().map(|(_, part)| part.len()).sum());
-        for (reserved, (channel, batch)) in reserved.into_iter().zip(legs) {
-            let stored = reserved.map_or(0, |(reservation, count)| {
-                reservation.commit(batch.slice(0..count));
-                count
-            });
-            let cause = format!("optional channel {}: refused", channel.name);
-            self.inner.counters.dropped.add(&cause, batch.len() - stored);
+        let has_disk = |c: &NamedChannel| c.channel.is_durable() || c.channel.log_metrics().is_some();
+        let late = LateLegs { rooms, legs: self };
+        if !late.legs.legs.iter().any(|(channel, _)| has_disk(channel)) {
+            return late.finish().await;
         }
+        let inner = late.legs.inner.clone();
+        // A worker that is gone drops what it is sent, which counts it.
+        drop(inner.late.get_or_init(spawn_late).send(late));
     }
     fn count(&self, legs: usize) {
         let counters = &self.inner.counters;
@@ -301,25 +319,68 @@ impl<'a> OptionalLegs<'a> {
     }
 }
 
+impl LateLegs {
+    async fn finish(self) {
+        let LateLegs { mut legs, rooms } = self;
+        let mut stored = Vec::with_capacity(rooms.len());
+        for (room, (_, batch)) in rooms.into_iter().zip(&legs.legs) {
+            stored.push(match room {
+                Some((reservation, count)) => persisted(reservation, batch.slice(0..count)).await,
+                None => None,
+            });
+        }
+        let parts = std::mem::take(&mut legs.legs);
+        let _movement = legs.inner.gate.movement();
+        legs.count(parts.iter().map(|(_, part)| part.len()).sum());
+        for (stored, (channel, batch)) in stored.into_iter().zip(parts) {
+            let count = stored.map_or(0, |(reservation, part)| {
+                let count = part.len();
+                reservation.commit(part);
+                count
+            });
+            let cause = format!("optional channel {}: refused", channel.name);
+            legs.inner.counters.dropped.add(&cause, batch.len() - count);
+        }
+    }
+}
+
+/// Writes late legs one after the other, until the source's way is gone and nothing is left.
+fn spawn_late() -> UnboundedSender<LateLegs> {
+    let (sender, mut late) = unbounded_channel::<LateLegs>();
+    tokio::spawn(async move {
+        while let Some(legs) = late.recv().await {
+            legs.finish().await;
+        }
+    });
+    sender
+}
+
+async fn persisted(
+    mut reservation: Box<dyn Reservation>,
+    part: Batch,
+) -> Option<(Box<dyn Reservation>, Batch)> {
+    match reservation.persist(&part).await {
+        Ok(()) => Some((reservation, part)),
+        Err(error) => {
+            tracing::debug!(%error, "an optional channel could not store events");
+            None
+        }
+    }
+}
+
 /// Room, without waiting, for events from the front, and for how many.
-async fn reserve_from_front(
-    channel: &Arc<dyn Channel>,
-    batch: &Batch,
-) -> Option<(Box<dyn flumen_channel::Reservation>, usize)> {
+async fn reserve_from_front(channel: &Arc<dyn Channel>, batch: &Batch) -> Room {
     let mut wanted = batch.len().min(channel.limits().capacity);
     while wanted > 0 {
-        let part = batch.slice(0..wanted);
-        if let Ok(mut reservation) = channel.reserve(&part, Patience::None).await {
-            let stored = reservation.persist(&part).await;
-            let failed = |error| tracing::debug!(%error, "an optional channel could not store events");
-            return stored.map_err(failed).ok().map(|()| (reservation, wanted));
+        if let Ok(reservation) = channel.reserve(&batch.slice(0..wanted), Patience::None).await {
+            return Some((reservation, wanted));
         }
         wanted /= 2;
     }
     None
 }
 
-impl Drop for OptionalLegs<'_> {
+impl Drop for OptionalLegs {
     fn drop(&mut self) {
         if self.legs.is_empty() {
             return;

@@ -2,7 +2,7 @@
 
 use flumen_connect::ledger::get;
 
-use super::world::{World, interceptor, numbers, run};
+use super::world::{SlowDisk, World, interceptor, numbers, run};
 
 #[test]
 fn two_channels_get_a_batch_both_or_neither() {
@@ -47,6 +47,25 @@ fn optional_channels_never_block_and_their_drops_are_counted_by_channel() {
         assert_eq!(world.dropped("optional channel c2: refused"), 2);
         assert_eq!(world.dropped("optional channel c3: refused"), 1);
         assert_eq!((get(&world.counters.accepted), get(&world.counters.rejected)), (4, 0));
+    });
+}
+
+#[test]
+fn an_optional_channel_on_a_slow_disk_is_not_waited_for_and_keeps_the_order() {
+    run(async {
+        let selector = [("header", "kind"), ("default", ""), ("optional.1", "c1"), ("optional.2", "c1")];
+        let mut world = World::wrapped(&[5], ("multiplexing", &selector), vec![], SlowDisk::wrap);
+        let start = tokio::time::Instant::now();
+        for n in [1, 11, 2, 12, 21, 22] {
+            world.outlet.deliver(numbers(n..n + 1)).await.expect("nothing is required");
+            world.assert_balanced();
+        }
+        assert_eq!(start.elapsed().as_nanos(), 0, "the disk is not waited for");
+        assert_eq!(world.inside(), [0], "nothing is written yet");
+        tokio::time::sleep(SlowDisk::WRITE * 6).await;
+        assert_eq!(world.take(0, 100).await, [1, 11, 2, 12, 21], "in order, as many as found room");
+        assert_eq!(world.dropped("optional channel c1: refused"), 1);
+        world.assert_balanced();
     });
 }
 

@@ -183,3 +183,52 @@ impl Reservation for HesitantReservation {
         self.0.commit(batch);
     }
 }
+
+/// A channel on a disk that takes an hour for everything.
+pub struct SlowDisk(MemoryChannel);
+
+impl SlowDisk {
+    pub const WRITE: Duration = Duration::from_secs(3600);
+
+    pub fn wrap(channel: MemoryChannel) -> Arc<dyn Channel> {
+        Arc::new(Self(channel))
+    }
+}
+
+#[async_trait]
+impl Channel for SlowDisk {
+    fn limits(&self) -> ChannelLimits {
+        self.0.limits()
+    }
+    fn status(&self) -> ChannelStatus {
+        self.0.status()
+    }
+    fn counters(&self) -> &ChannelCounters {
+        self.0.counters()
+    }
+    async fn reserve(&self, batch: &Batch, patience: Patience) -> Result<Box<dyn Reservation>, PutError> {
+        Ok(Box::new(SlowReservation(self.0.reserve(batch, patience).await?)))
+    }
+    async fn wait_for_events(&self) {
+        self.0.wait_for_events().await;
+    }
+    fn is_durable(&self) -> bool {
+        true
+    }
+    async fn try_take(&self, max: usize) -> Result<Option<Box<dyn Take>>, TakeError> {
+        self.0.try_take(max).await
+    }
+}
+
+struct SlowReservation(Box<dyn Reservation>);
+
+#[async_trait]
+impl Reservation for SlowReservation {
+    async fn persist(&mut self, batch: &Batch) -> Result<(), PutError> {
+        tokio::time::sleep(SlowDisk::WRITE).await;
+        self.0.persist(batch).await
+    }
+    fn commit(self: Box<Self>, batch: Batch) {
+        self.0.commit(batch);
+    }
+}
