@@ -131,6 +131,33 @@ fn sigterm_under_load_loses_no_acked_line() {
     }
 }
 
+#[test]
+fn acked_lines_in_a_file_channel_survive_kill_and_the_ledger_knows_them() {
+    let on_disk = "a1.channels.c1.type = file
+    a1.channels.c1.checkpointDir = HOME/channel/checkpoint
+    a1.channels.c1.dataDirs = HOME/channel/data
+    a1.channels.c1.minimumRequiredSpace = 1048576";
+    let config = NETCAT_TO_FILES
+        .replace("a1.channels.c1.type = memory", on_disk)
+        .replace("capacity = 50", "capacity = 5000");
+    // Without its directory the sink cannot open, and everything stays in the channel.
+    let agent = Setup::new(&config).start();
+    let accepted = accepted_of(&agent, &numbered("before the kill", 200));
+    assert_eq!(accepted.len(), 200);
+    let home = agent.kill();
+    std::fs::create_dir(home.path().join("out")).expect("made");
+    let mut agent = Setup::in_home(home, &config).start();
+    let mut all = accepted;
+    all.extend(accepted_of(&agent, &numbered("after the kill", 50)));
+    let metrics = agent.until("everything", |m| m.count("SINK.k1", "EventDrainSuccessCount") == 250);
+    assert_eq!(metrics.count("AGENT.a1", "EventRecoveredCount"), 200);
+    assert_eq!(metrics.text("AGENT.a1", "LedgerBalanced"), "true");
+    assert_eq!(metrics.text("CHANNEL.c1", "Open"), "true");
+    let (code, log) = agent.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(lines_in(&agent.home().join("out")), all, "once, in order");
+}
+
 /// The limit is of the process, so it needs no privileges; without care the signal that comes with it is death.
 #[test]
 fn files_that_may_not_grow_further_lose_and_tear_nothing() {

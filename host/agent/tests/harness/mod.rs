@@ -179,6 +179,12 @@ impl Agent {
     pub fn home(&self) -> PathBuf {
         self.home.as_ref().expect("a configuration was given").path().to_owned()
     }
+    /// Kills the process, and gives its directory for another one.
+    pub fn kill(mut self) -> TempDir {
+        self.signal(Signal::KILL);
+        self.ended();
+        self.home.take().expect("a configuration was given")
+    }
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -21,66 +21,15 @@ use crate::file::cipher::{CipherError, RecordCipher};
 use crate::file::index::{Index, Segment};
 use crate::file::log::{Log, Parts};
 use crate::file::metrics::LogMetrics;
+use crate::file::open_error::OpenError;
 use crate::file::ranges::Ranges;
 use crate::file::reader::{instant_of, set_aside};
 use crate::file::record::{HeadError, Kind, RECORDS_AT, SEALED, SegmentHead};
 use crate::file::scan::{self, Item};
+use crate::file::scanned::Scanned;
 use crate::file::segment::{number_of, path_of};
 use crate::file::state::{Done, State, Summary};
 use crate::file::storage::Storage;
-
-/// A channel could not be opened. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has a folder, or another channel of this one.
-    #[error("{cause}; two channels cannot share a folder: give each its own `{key}`")]
-    Locked {
-        /// Names the folder and the process that holds it.
-        cause: Error,
-        /// The option that names the folder.
-        key: &'static str,
-    },
-    /// A folder cannot be used.
-    #[error("cannot use {}: {cause}", .dir.display())]
-    Dir {
-        /// The folder.
-        dir: PathBuf,
-        /// Why.
-        cause: Error,
-    },
-    /// A segment cannot be read for a reason that is not its damage.
-    #[error("cannot read {}: {cause}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: Error,
-    },
-    /// A later Flumen wrote it.
-    #[error("{}: {cause}", .path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Which version.
-        cause: HeadError,
-    },
-    /// The folders hold segments of two channels.
-    #[error("{} belongs to another channel than {}: `dataDirs` mixes the folders of two channels", .path.display(), .other.display())]
-    Mixed {
-        /// A file of one.
-        path: PathBuf,
-        /// A file of the other.
-        other: PathBuf,
-    },
-    /// Pending events could not be opened with the keys there are.
-    #[error("{} holds sealed events: {cause}", .path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Which key is missing.
-        cause: CipherError,
-    },
-}
 
 /// A segment's file.
 struct Entry {
@@ -492,50 +441,4 @@ fn new_channel() -> Result<[u8; 16], Error> {
     let mut channel = [0; 16];
     getrandom::fill(&mut channel).map_err(Error::other)?;
     Ok(channel)
-}
-
-/// A segment as far as it has been read.
-struct Scanned {
-    known: Summary,
-    /// Events whose records are good.
-    seen: Ranges,
-    /// From, to, and whether what was there had been durable.
-    damage: Vec<(u64, u64, bool)>,
-    /// Events before the last place at which damage was found to be confirmed.
-    confirmed_events: u32,
-    last_record: u64,
-}
-
-impl Scanned {
-    /// With what is known of its first part.
-    fn behind(known: Summary, last_record: u64) -> Self {
-        let mut seen = Ranges::default();
-        seen.insert(0..known.events);
-        Self { known, seen, damage: Vec::new(), confirmed_events: 0, last_record }
-    }
-    fn put(&mut self, head: &crate::file::record::RecordHead, is_good: bool) {
-        let events = head.first_event..head.first_event.saturating_add(head.events);
-        self.known.events = self.known.events.max(events.end);
-        if is_good {
-            self.seen.insert(events);
-            self.known.body_bytes += u64::from(head.body_bytes);
-            if self.known.put_at_ms == 0 {
-                self.known.put_at_ms = head.put_at_ms;
-            }
-        }
-    }
-    /// A state in the middle of a segment says how many events were before it, also those in damaged records.
-    fn note_own(&mut self, state: &State, number: u64) {
-        let own = state.segments.iter().find(|(id, _)| *id == number);
-        self.known.events = self.known.events.max(own.map_or(0, |(_, known)| known.events));
-    }
-    /// Everything before this place was durable at some time.
-    fn confirm(&mut self, durable: u64) {
-        for (_, _, confirmed) in self.damage.iter_mut().filter(|(from, ..)| *from < durable) {
-            *confirmed = true;
-        }
-        if !self.damage.is_empty() && self.damage.iter().all(|(_, _, confirmed)| *confirmed) {
-            self.confirmed_events = self.known.events;
-        }
-    }
 }
