@@ -70,7 +70,7 @@ impl Life {
                 assert_eq!(event.header("n"), Some(n.to_string().as_str()));
                 assert_eq!(
                     (event.header("host"), event.header("even").is_some()),
-                    (Some("web1"), n % 2 == 0)
+                    (Some("web1"), n.is_multiple_of(2))
                 );
                 all.push(n);
             }
