@@ -47,8 +47,8 @@ pub const ALIGN: usize = 16;
 pub const SEALED: u8 = 1;
 /// A flag or kind with this bit must not be skipped by a reader that does not know it.
 const MUST_KNOW: u8 = 0x80;
-/// No channel gets there; a record that says so is damaged, whatever its checksum says.
-const SEQUENCE_MAX: u64 = 1 << 62;
+/// No channel has as many segments or events; what says so is damaged, whatever its checksum says.
+pub const NUMBER_MAX: u64 = 1 << 62;
 const MAGIC: u32 = u32::from_le_bytes(*b"flR1");
 const HEAD_MAGIC: &[u8; 8] = b"FLUMENLG";
 
@@ -166,7 +166,7 @@ impl RecordHead {
             body_bytes: number32(bytes, 56),
             first_event: number32(bytes, 60),
         };
-        let plausible = head.first_event.checked_add(head.events).is_some() && head.sequence < SEQUENCE_MAX;
+        let plausible = head.first_event.checked_add(head.events).is_some() && head.sequence < NUMBER_MAX;
         (head.segment == segment && head.flags & MUST_KNOW == 0 && plausible).then_some(head)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::file::cipher::RecordCipher;
 use crate::file::record::{
-    HEAD_BYTES, Kind, RECORD_BYTES, RECORDS_AT, RecordHead, SEALED, SegmentHead, padded,
+    HEAD_BYTES, Kind, NUMBER_MAX, RECORD_BYTES, RECORDS_AT, RecordHead, SEALED, SegmentHead, padded,
 };
 use crate::file::storage::{Storage, StoredFile, write_all_at};
 
@@ -22,7 +22,8 @@ pub(super) fn path_of(dir: &Path, segment: u64) -> PathBuf {
 }
 /// The number of the segment that a file of this name is.
 pub(super) fn number_of(name: &str) -> Option<u64> {
-    name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()
+    let number: Option<u64> = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok();
+    number.filter(|number| *number < NUMBER_MAX)
 }
 
 /// A segment that is open for writing. Dropping it leaves the file as it is.

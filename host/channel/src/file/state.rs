@@ -12,7 +12,7 @@
 //! of everything older it knows how much is pending without opening it.
 
 use crate::file::ranges::Ranges;
-use crate::file::record::{number32, number64};
+use crate::file::record::{NUMBER_MAX, number32, number64};
 
 const VERSION: u32 = 1;
 const SEALED: u32 = 1;
@@ -112,7 +112,10 @@ impl State {
             state.segments.push((segment, summary));
             rest = left;
         }
-        rest.is_empty().then_some(state)
+        let is_plausible = state.next_segment < NUMBER_MAX
+            && state.next_sequence < NUMBER_MAX
+            && state.segments.iter().all(|(segment, _)| *segment < NUMBER_MAX);
+        (rest.is_empty() && is_plausible).then_some(state)
     }
 }
 
@@ -166,11 +169,12 @@ impl Done {
     }
     /// What the payload of a take says.
     pub fn decode(bytes: &[u8]) -> impl Iterator<Item = Done> {
-        bytes.chunks_exact(Self::BYTES).map(|b| Done {
+        let all = bytes.chunks_exact(Self::BYTES).map(|b| Done {
             segment: number64(b, 0),
             from: number32(b, 8),
             to: number32(b, 12),
-        })
+        });
+        all.filter(|done| done.segment < NUMBER_MAX)
     }
     /// Adds events, to the last entry if they are the next of the same segment.
     pub fn push(all: &mut Vec<Done>, segment: u64, events: std::ops::Range<u32>) {
