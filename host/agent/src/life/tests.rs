@@ -103,6 +103,8 @@ async fn start(sinks: &[Bad]) -> Agent {
             dropped: DropCounts::default(),
         })],
         sinks: sinks.iter().map(|(_, status)| status.clone()).collect(),
+        dead_letters: Vec::new(),
+        budget: None,
         removed: Vec::new(),
     });
     let (stop_sources, sources) = Stopper::new();

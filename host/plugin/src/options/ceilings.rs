@@ -7,9 +7,6 @@ use super::{Findings, PluginOptions};
 use crate::spec::Grants;
 use crate::tenants::{Ceiling, Tenant, place};
 
-/// A setting, what the plugin has of it, its ceiling, and what that is called.
-type Counted<'a> = (&'a str, Option<Count>, &'a Option<Ceiling<u64>>, &'a str);
-
 /// Checks every limit that is set.
 pub(super) fn check(tenant: &Tenant, options: &PluginOptions, findings: &mut Findings<'_>) {
     let ceilings = &tenant.ceilings.plugin;
@@ -36,7 +33,8 @@ pub(super) fn check(tenant: &Tenant, options: &PluginOptions, findings: &mut Fin
             above(tenant, (key, own.0 as u64), (name, ceiling.value as u64, ceiling), findings);
         }
     }
-    let counts: [Counted<'_>; 2] = [
+    type Limit<'a> = (&'a str, Option<Count>, &'a Option<Ceiling<u64>>, &'a str);
+    let counts: [Limit<'_>; 2] = [
         (
             "limits.batchTimeMsMax",
             options.batch_time_ms_max,

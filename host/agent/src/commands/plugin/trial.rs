@@ -36,7 +36,7 @@ pub(super) enum Trial {
     Serializer(SerializerPlugin),
     Deserializer(DeserializerPlugin),
     Selector(SelectorPlugin, Vec<String>),
-    Sink(SinkPlugin),
+    Sink(Box<SinkPlugin>),
     Handler(HandlerPlugin),
 }
 
@@ -119,7 +119,7 @@ impl Trial {
             Kind::Serializer => Self::Serializer(SerializerPlugin::new(host, spec)),
             Kind::Deserializer => Self::Deserializer(DeserializerPlugin::new(host, spec)),
             Kind::Selector => Self::Selector(SelectorPlugin::new(host, spec, channels), channels.to_vec()),
-            Kind::Sink => Self::Sink(SinkPlugin::new(host, spec, 1000)),
+            Kind::Sink => Self::Sink(Box::new(SinkPlugin::new(host, spec, 1000))),
             Kind::HttpHandler => Self::Handler(HandlerPlugin::new(host, spec)),
             Kind::Source => {
                 return Err("a source takes no input: run it in an agent, into the logger sink".to_owned());
