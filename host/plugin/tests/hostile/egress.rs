@@ -51,6 +51,7 @@ const WIT: &str = "package wasi:io@0.2.0;
         constructor(headers: fields);
         set-scheme: func(scheme: option<scheme>) -> result;
         set-authority: func(authority: option<string>) -> result;
+        set-path-with-query: func(path-with-query: option<string>) -> result;
       }
       resource future-incoming-response {
         subscribe: func() -> pollable;
@@ -69,6 +70,7 @@ fn asks(authority: &str) -> Guest {
         (import "wasi:http/types@0.2.0" "[constructor]outgoing-request" (func $request (param i32) (result i32)))
         (import "wasi:http/types@0.2.0" "[method]outgoing-request.set-scheme" (func $scheme (param i32 i32 i32 i32 i32) (result i32)))
         (import "wasi:http/types@0.2.0" "[method]outgoing-request.set-authority" (func $authority (param i32 i32 i32 i32) (result i32)))
+        (import "wasi:http/types@0.2.0" "[method]outgoing-request.set-path-with-query" (func $path (param i32 i32 i32 i32) (result i32)))
         (import "wasi:http/outgoing-handler@0.2.0" "handle" (func $handle (param i32 i32 i32 i32)))
         (import "wasi:http/types@0.2.0" "[method]future-incoming-response.subscribe" (func $subscribe (param i32) (result i32)))
         (import "wasi:http/types@0.2.0" "[method]future-incoming-response.get" (func $get (param i32 i32)))
@@ -77,6 +79,7 @@ fn asks(authority: &str) -> Guest {
         "(local.set $i (call $request (call $fields)))
          (if (call $scheme (local.get $i) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)) (then (unreachable)))
          (if (call $authority (local.get $i) (i32.const 1) (i32.const 4096) (i32.const {})) (then (unreachable)))
+         (if (call $path (local.get $i) (i32.const 1) (i32.const 5000) (i32.const 1)) (then (unreachable)))
          (call $handle (local.get $i) (i32.const 0) (i32.const 0) (i32.const 6000))
          (if (i32.load8_u (i32.const 6000)) (then (unreachable)))
          (local.set $i (i32.load (i32.const 6008)))
@@ -88,7 +91,7 @@ fn asks(authority: &str) -> Guest {
          (i32.const 1024)",
         authority.len()
     );
-    Guest::new().imports(imports, WIT).does(&mischief).data(4096, authority.as_bytes())
+    Guest::new().imports(imports, WIT).does(&mischief).data(4096, authority.as_bytes()).data(5000, b"/")
 }
 
 /// A server that counts who comes, and answers or stays silent.
@@ -155,7 +158,7 @@ async fn loopback_is_not_reached_without_its_own_grant() {
     .await;
     // The machine's resolver: the name is granted, what it leads to is not.
     let named = format!("localhost:{port}");
-    refused("egress-localhost", &named, &[named.clone()], Some("address")).await;
+    refused("egress-localhost", &named, std::slice::from_ref(&named), Some("address")).await;
     assert_eq!(came.load(SeqCst), 0);
 }
 

@@ -97,7 +97,8 @@ async fn four_gigabytes_of_initial_memory_are_refused() {
 async fn a_realloc_that_loops_ends_with_its_time() {
     let guest = Guest::new().does("(global.set $n (i32.const 1)) (unreachable)");
     attack("realloc-prelude", &guest).await;
-    let looping = Guest::new().reallocs_with("(loop $l (br $l)) (unreachable)");
+    let looping =
+        Guest::new().reallocs_with("(if (local.get $size) (then (loop $l (br $l)))) (i32.const 16)");
     let (plugin, _folder) = plugin("realloc-loop", &looping.component(), |_| {});
     plugin.load().await.expect("an empty batch needs no memory");
     let mut drops = Drops::default();
@@ -111,7 +112,8 @@ async fn a_realloc_that_loops_ends_with_its_time() {
 #[tokio::test]
 async fn a_realloc_that_points_outside_is_a_trap() {
     for (name, at) in [("realloc-outside", -16), ("realloc-unaligned", 65_537)] {
-        let guest = Guest::new().reallocs_with(&format!("(i32.const {at})"));
+        let guest = Guest::new()
+            .reallocs_with(&format!("(select (i32.const {at}) (i32.const 16) (local.get $size))"));
         let (plugin, _folder) = plugin(name, &guest.component(), |_| {});
         plugin.load().await.expect("an empty batch needs no memory");
         let mut drops = Drops::default();

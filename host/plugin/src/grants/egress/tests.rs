@@ -278,8 +278,15 @@ async fn a_silent_server_costs_the_time_of_the_request_and_gives_the_place_back(
     let plugin = plugin(Setting { grants: &grants, time: Duration::from_millis(200), ..Setting::default() });
     let answer = plugin.get(&format!("http://api.test:{}/", server.at.port())).await;
     assert!(matches!(answer, Err(Error::ConnectionReadTimeout)), "{answer:?}");
-    let places: Vec<_> = std::iter::from_fn(|| plugin.egress.own.take_place()).collect();
-    assert_eq!((places.len(), plugin.egress.counts().failed), (OPEN_REQUESTS_MAX, 1));
+    assert_eq!(plugin.egress.counts().failed, 1);
+    // Closing the connection is a task's work: its place comes back soon, not at once.
+    let free = || {
+        let held: Vec<_> = std::iter::from_fn(|| plugin.egress.own.take_place()).collect();
+        held.len() == OPEN_REQUESTS_MAX
+    };
+    while !free() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
