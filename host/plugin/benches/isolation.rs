@@ -10,6 +10,7 @@
 #![allow(missing_docs, clippy::print_stdout, reason = "a program, not a library")]
 
 #[path = "../tests/hostile/guest.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod guest;
 #[path = "../tests/hostile/room.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use the rest")]

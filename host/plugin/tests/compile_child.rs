@@ -10,7 +10,9 @@ use flumen_plugin::intercept::InterceptorPlugin;
 use flumen_plugin::spec::{Grants, Kind, Limits, OnError, PluginSpec};
 use flumen_plugin::{Host, HostOptions};
 
-const CLAIMS: [(&str, fn(&Path)); 5] = [
+type Claim = (&'static str, fn(&Path));
+
+const CLAIMS: [Claim; 5] = [
     ("what_the_helper_compiled_fits_the_engine", what_the_helper_compiled_fits_the_engine),
     ("memory_of_the_compiler_is_bounded", memory_of_the_compiler_is_bounded),
     ("cpu_time_of_the_compiler_is_bounded", cpu_time_of_the_compiler_is_bounded),

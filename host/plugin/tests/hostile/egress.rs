@@ -158,7 +158,7 @@ async fn loopback_is_not_reached_without_its_own_grant() {
     .await;
     // The machine's resolver: the name is granted, what it leads to is not.
     let named = format!("localhost:{port}");
-    refused("egress-localhost", &named, &[named.clone()], Some("address")).await;
+    refused("egress-localhost", &named, std::slice::from_ref(&named), Some("address")).await;
     assert_eq!(came.load(SeqCst), 0);
 }
 
