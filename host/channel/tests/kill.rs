@@ -11,7 +11,7 @@
 mod model;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -138,18 +138,22 @@ fn acked_events_survive_every_kill() {
         let stdout = child.stdout.take().expect("piped");
         // The kill comes after a random number of lines: the moment is random, and the child has done something.
         let lines_max = rng.usize(1..400);
-        let mut lines = BufReader::new(stdout).lines();
+        let mut said = BufReader::new(stdout);
         let mut seen = 0;
         while seen < lines_max {
-            let line = lines.next().expect("the child runs until it is killed").expect("text");
+            let mut line = String::new();
+            assert!(said.read_line(&mut line).expect("text") > 0, "the child runs until it is killed");
             seen += usize::from(line.starts_with("P ") || line.starts_with("D ") || line.starts_with("C "));
-            ledger.read(&line);
+            ledger.read(line.trim_end());
         }
         child.kill().expect("killed");
-        // What it said before it died counts; the last line may be torn.
-        let rest: Vec<String> = lines.map_while(Result::ok).collect();
-        let whole = rest.len().saturating_sub(1);
-        rest[..whole].iter().for_each(|line| ledger.read(line));
+        // What it said before it died counts; only a line without its end was torn by the kill. A whole last line
+        // matters: after `D n` the take may have become durable, and nobody was left to say so.
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).expect("text");
+        rest.split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'))
+            .for_each(|line| ledger.read(line));
         child.wait().expect("ended");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");

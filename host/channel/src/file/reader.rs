@@ -87,11 +87,31 @@ impl Log {
             }
             let with_next = reader.lanes.iter_mut().enumerate().filter(|(_, lane)| lane.next.is_some());
             let first = with_next.min_by_key(|(_, lane)| lane.next.as_ref().map(|found| found.head.sequence));
-            let Some((number, lane)) = first else { return Ok(()) };
+            let Some((number, lane)) = first else {
+                self.write_off_phantoms(ledger);
+                return Ok(());
+            };
             if let Some(found) = lane.next.take() {
                 self.pass(number, lane, found, ledger);
             }
         }
+    }
+
+    /// Everything is read, so nothing can be behind: what still counts as that was never there. Only a state or record
+    /// with a good checksum and wrong numbers leads here.
+    fn write_off_phantoms(&self, ledger: Ledger<'_>) {
+        let _movement = ledger.gate.movement();
+        // Commits add to what is behind under this lock, and only what the reader has not passed.
+        let index = self.index();
+        let phantoms = self.queue.window().behind;
+        if phantoms == 0 || !index.is_caught_up() {
+            return;
+        }
+        self.queue.lose(phantoms, 0);
+        drop(index);
+        ChannelCounters::add(&ledger.counters.damaged, phantoms);
+        LogMetrics::add(&self.metrics.quarantined_events, phantoms as u64);
+        tracing::error!(events = phantoms, "events that the log speaks of are not in it");
     }
 
     /// Finds the next put of a folder, if it has not been found already.
