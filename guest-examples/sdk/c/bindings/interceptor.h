@@ -331,7 +331,7 @@ typedef struct flumen_plugin_columns_edits_t {
   flumen_plugin_columns_list_header_removal_t   remove_headers;
   // Headers that are set, replacing what was there.
   flumen_plugin_columns_list_column_t   set_headers;
-  // Events that cannot be processed; they leave the batch as the input gave them.
+  // Events that cannot be processed, no row twice; they leave the batch as the input gave them.
   flumen_plugin_columns_list_rejection_t   rejected;
   // New events.
   flumen_plugin_columns_option_addition_t   added;
@@ -377,7 +377,8 @@ extern void flumen_plugin_metrics_method_gauge_set(flumen_plugin_metrics_borrow_
 // Imported Functions from `flumen:plugin/clock@0.1.0`
 // Nanoseconds from an arbitrary start; never goes back.
 extern uint64_t flumen_plugin_clock_monotonic_nanos(void);
-// Milliseconds since 1970-01-01T00:00:00Z; none without `grants.clock = wall`.
+// Milliseconds since 1970-01-01T00:00:00Z; none without `grants.clock = wall`. (The clock of WASI has no such
+// answer: without the grant it stands at 1970-01-01T00:00:00Z, and the log says so.)
 extern bool flumen_plugin_clock_wall_millis(uint64_t *ret);
 
 // Imported Functions from `flumen:plugin/state@0.1.0`

@@ -151,14 +151,14 @@ impl state::Host for Host {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, state::StateError>> {
         Ok(Ok(self.keys.get(&key).cloned()))
     }
-    fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), state::StateError>> {
+    async fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), state::StateError>> {
         if value.len() > 64 << 10 {
             return Ok(Err(state::StateError::TooLarge));
         }
         self.keys.insert(key, value);
         Ok(Ok(()))
     }
-    fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), state::StateError>> {
+    async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), state::StateError>> {
         self.keys.remove(&key);
         Ok(Ok(()))
     }

@@ -103,7 +103,7 @@ type Edits struct {
 	RemoveHeaders []HeaderRemoval
 	// Headers that are set, replacing what was there.
 	SetHeaders []flumen_plugin_types.Column
-	// Events that cannot be processed; they leave the batch as the input gave them.
+	// Events that cannot be processed, no row twice; they leave the batch as the input gave them.
 	Rejected []flumen_plugin_types.Rejection
 	// New events.
 	Added witTypes.Option[Addition]
