@@ -56,7 +56,8 @@ impl World {
         let file = TYPES.iter().find(|t| t.spec.name == "file").expect("a type");
         let gate = Arc::new(Gate::default());
         let built = (file.build)(settings, gate.clone());
-        let channel = built.map_err(|d| d.iter().map(|d| d.message.clone()).collect::<Vec<_>>().join("; "))?;
+        let channel =
+            built.map_err(|d| d.iter().map(|d| d.message.clone()).collect::<Vec<_>>().join("; "))?;
         channel.open()?;
         Ok((channel, gate))
     }
@@ -102,13 +103,16 @@ async fn bodies_are_not_readable_on_disk_and_keys_rotate() {
     assert!(contains(&world.on_disk(), SECRET), "without a key they are");
     let both = "key-0 key-1";
     let mut next = 3;
-    for (key, cipher) in [("key-0", "AESCTRNOPADDING"), ("key-1", "AESGCMNOPADDING"), ("key-1", "AESCTRNOPADDING")] {
+    for (key, cipher) in
+        [("key-0", "AESCTRNOPADDING"), ("key-1", "AESGCMNOPADDING"), ("key-1", "AESCTRNOPADDING")]
+    {
         let (channel, gate) = world.open(&world.settings(Some((key, cipher)), both)).expect("opened");
         put(&channel, &gate, next..next + 3).await;
         next += 3;
         channel.close();
     }
-    let newest = std::fs::read_dir(world.dir.path().join("data")).expect("a folder").flatten().map(|f| f.path());
+    let newest =
+        std::fs::read_dir(world.dir.path().join("data")).expect("a folder").flatten().map(|f| f.path());
     let newest = newest.filter(|p| p.is_file()).max().expect("a segment");
     assert!(!contains(&std::fs::read(newest).expect("read"), SECRET));
     let (channel, _) = world.open(&world.settings(Some(("key-0", "AESGCMNOPADDING")), both)).expect("opened");
