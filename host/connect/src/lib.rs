@@ -28,6 +28,7 @@ pub mod selector;
 pub mod selectors;
 pub mod serializer;
 pub mod serializers;
+pub mod serve;
 pub mod sink;
 pub mod sinks;
 pub mod source;
