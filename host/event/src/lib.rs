@@ -14,6 +14,7 @@
 //! lies inside its arena; header texts are UTF-8; a header name occurs once.
 //! Nothing owns a single event on the hot path: [`EventRef`] is the view for code that wants one.
 
+mod arena_builder;
 mod batch;
 mod builder;
 mod column;
@@ -23,6 +24,7 @@ mod packed;
 mod patch;
 mod span;
 
+pub use arena_builder::ArenaBuilder;
 pub use batch::{Batch, EventRef};
 pub use builder::{BatchBuilder, ColumnBuilder, LimitExceeded, Limits};
 pub use column::Column;

@@ -1,0 +1,321 @@
+//! Building a batch out of a buffer in which its events lie already: a frame of an RPC protocol.
+//!
+//! ```text
+//! frame   │ … name │ value │ name │ value │ body │ … name │ value │ …
+//!              │       └── a span in the column of that name
+//!              └── looked up; mostly the column that followed the last one in the event before
+//! ```
+//!
+//! Nothing is copied and nothing allocated per event. Values that are not UTF-8 are the exception: they are repaired
+//! as Java repairs them, with U+FFFD, into a text of their own.
+
+use std::collections::HashMap;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::batch::Batch;
+use crate::builder::{LimitExceeded, Limits};
+use crate::column::Column;
+use crate::headers::{HeaderName, Headers};
+use crate::span::Span;
+
+/// Collects events whose bodies and header values are pieces of one buffer.
+///
+/// For each event: [`header`](Self::header) for each of its headers, in any order, then [`event`](Self::event).
+#[derive(Debug)]
+pub struct ArenaBuilder {
+    limits: Limits,
+    arena: Bytes,
+    spans: Vec<Span>,
+    columns: Vec<PlacedColumn>,
+    /// Where a name's column is, for names that are not where they were in the event before.
+    names: HashMap<Box<[u8]>, usize>,
+    /// The column that the next header probably belongs to.
+    next: usize,
+    /// Headers of the event under construction.
+    headers: usize,
+}
+
+#[derive(Debug)]
+struct PlacedColumn {
+    name: HeaderName,
+    /// Ascending.
+    rows: Vec<u32>,
+    spans: Vec<Span>,
+    /// Places in `spans` whose bytes are not UTF-8, with what they are read as.
+    repaired: Vec<(usize, String)>,
+}
+
+impl ArenaBuilder {
+    /// A builder over this buffer.
+    #[must_use]
+    pub fn new(limits: Limits, arena: Bytes) -> Self {
+        Self {
+            limits,
+            arena,
+            spans: Vec::new(),
+            columns: Vec::new(),
+            names: HashMap::new(),
+            next: 0,
+            headers: 0,
+        }
+    }
+    /// Number of events so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+    /// Whether there is no event yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+    /// The buffer.
+    #[must_use]
+    pub fn arena(&self) -> &Bytes {
+        &self.arena
+    }
+
+    /// A header of the event under construction. Of two with one name the later counts.
+    ///
+    /// # Errors
+    /// If the event has more headers than a batch may have, or its batch would have; the event is then to be
+    /// [forgotten](Self::forget_event).
+    ///
+    /// # Panics
+    /// If a span does not lie inside the buffer.
+    pub fn header(&mut self, name: Span, value: Span) -> Result<(), LimitExceeded> {
+        self.headers += 1;
+        if self.headers > self.limits.columns_max {
+            return Err(LimitExceeded::EventTooLarge);
+        }
+        let at = self.column(name)?;
+        self.next = at + 1;
+        let row = self.spans.len() as u32;
+        let column = &mut self.columns[at];
+        if column.rows.last() == Some(&row) {
+            column.pop();
+        }
+        let bytes = &self.arena[value.range()];
+        if str::from_utf8(bytes).is_err() {
+            column.repaired.push((column.spans.len(), String::from_utf8_lossy(bytes).into_owned()));
+        }
+        column.rows.push(row);
+        column.spans.push(value);
+        Ok(())
+    }
+
+    /// Ends the event under construction: its body.
+    ///
+    /// # Panics
+    /// If the span does not lie inside the buffer.
+    pub fn event(&mut self, body: Span) {
+        assert!(body.end() <= self.arena.len(), "{body:?} in a buffer of {} bytes", self.arena.len());
+        self.spans.push(body);
+        (self.next, self.headers) = (0, 0);
+    }
+
+    /// Forgets the headers of an event that is not ended.
+    pub fn forget_event(&mut self) {
+        let row = self.spans.len() as u32;
+        for column in self.columns.iter_mut().filter(|column| column.rows.last() == Some(&row)) {
+            column.pop();
+        }
+        (self.next, self.headers) = (0, 0);
+    }
+
+    /// The batch of all events so far; the builder is empty afterwards, over the same buffer.
+    ///
+    /// Headers of an event that is not ended are forgotten.
+    #[must_use]
+    pub fn finish(&mut self) -> Batch {
+        self.forget_event();
+        let spans = std::mem::take(&mut self.spans);
+        self.names.clear();
+        let mut headers = Headers::default();
+        for column in self.columns.drain(..).filter(|column| !column.rows.is_empty()) {
+            headers.push(column.name.clone(), column.finish(&self.arena, spans.len()));
+        }
+        Batch::from_parts(self.arena.clone(), spans, headers)
+    }
+
+    fn column(&mut self, name: Span) -> Result<usize, LimitExceeded> {
+        let bytes = &self.arena[name.range()];
+        let is_here = |at: usize| self.columns.get(at).is_some_and(|column| column.name.as_bytes() == bytes);
+        if is_here(self.next) {
+            return Ok(self.next);
+        }
+        if let Some(&at) = self.names.get(bytes) {
+            return Ok(at);
+        }
+        // Two names that are not UTF-8 can be repaired to the same one.
+        let repaired = String::from_utf8_lossy(bytes);
+        if let Some(&at) = self.names.get(repaired.as_bytes()) {
+            return Ok(at);
+        }
+        if self.columns.len() >= self.limits.columns_max {
+            return Err(LimitExceeded::BatchFull);
+        }
+        let at = self.columns.len();
+        self.names.insert(repaired.as_bytes().into(), at);
+        let name = HeaderName::from(&*repaired);
+        self.columns.push(PlacedColumn { name, rows: Vec::new(), spans: Vec::new(), repaired: Vec::new() });
+        Ok(at)
+    }
+}
+
+impl PlacedColumn {
+    fn pop(&mut self) {
+        self.rows.pop();
+        self.spans.pop();
+        if self.repaired.last().is_some_and(|(at, _)| *at == self.spans.len()) {
+            self.repaired.pop();
+        }
+    }
+
+    fn finish(mut self, arena: &Bytes, rows: usize) -> Column {
+        let text = self.text(arena);
+        let value = |span: &Span| &text[span.range()];
+        let first = value(&self.spans[0]);
+        if self.rows.len() == rows && self.spans.iter().all(|span| value(span) == first) {
+            return Column::Constant(str::from_utf8(first).unwrap_or_default().into());
+        }
+        Column::from_rows(text, self.rows, self.spans, rows)
+    }
+
+    /// The buffer, or, where values had to be repaired, a copy of all values.
+    fn text(&mut self, arena: &Bytes) -> Bytes {
+        if self.repaired.is_empty() {
+            return arena.clone();
+        }
+        let mut text = BytesMut::new();
+        let mut repaired = self.repaired.drain(..).peekable();
+        for (at, span) in self.spans.iter_mut().enumerate() {
+            let start = text.len();
+            match repaired.next_if(|(place, _)| *place == at) {
+                Some((_, value)) => text.extend_from_slice(value.as_bytes()),
+                None => text.extend_from_slice(&arena[span.range()]),
+            }
+            *span = Span::new(start..text.len());
+        }
+        text.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A buffer and where in it pieces lie.
+    struct Laid {
+        builder: ArenaBuilder,
+        pieces: std::vec::IntoIter<Span>,
+    }
+
+    impl Laid {
+        fn out(columns_max: usize, pieces: &[&[u8]]) -> Self {
+            let mut arena = Vec::new();
+            let spans: Vec<Span> = pieces
+                .iter()
+                .map(|piece| {
+                    let start = arena.len();
+                    arena.extend_from_slice(piece);
+                    Span::new(start..arena.len())
+                })
+                .collect();
+            let limits = Limits { columns_max, ..Limits::default() };
+            Self { builder: ArenaBuilder::new(limits, arena.into()), pieces: spans.into_iter() }
+        }
+        fn header(&mut self) -> Result<(), LimitExceeded> {
+            let (name, value) = (self.pieces.next().expect("a name"), self.pieces.next().expect("a value"));
+            self.builder.header(name, value)
+        }
+        fn event(&mut self) {
+            let body = self.pieces.next().expect("a body");
+            self.builder.event(body);
+        }
+    }
+
+    fn shown(batch: &Batch) -> Vec<String> {
+        let event = |event: crate::EventRef<'_>| {
+            let headers: Vec<String> = event.headers().map(|(k, v)| format!("{k}={v}")).collect();
+            format!("{} {}", headers.join(","), String::from_utf8_lossy(event.body()))
+        };
+        batch.iter().map(event).collect()
+    }
+
+    #[test]
+    fn bodies_and_values_are_pieces_of_the_buffer() {
+        let mut laid =
+            Laid::out(9, &[b"h", b"web1", b"n", b"1", b"one", b"h", b"web1", b"n", b"2", b"two", b"three"]);
+        for headers in [2, 2, 0] {
+            (0..headers).for_each(|_| laid.header().expect("fits"));
+            laid.event();
+        }
+        let place = laid.builder.arena().as_ptr();
+        let batch = laid.builder.finish();
+        assert_eq!(batch.arena().as_ptr(), place);
+        assert_eq!(shown(&batch), ["h=web1,n=1 one", "h=web1,n=2 two", " three"]);
+        assert!(laid.builder.is_empty());
+    }
+
+    #[test]
+    fn one_value_for_all_is_a_constant() {
+        let mut laid = Laid::out(9, &[b"h", b"web1", b"one", b"h", b"web1", b"two"]);
+        for _ in 0..2 {
+            laid.header().expect("fits");
+            laid.event();
+        }
+        let batch = laid.builder.finish();
+        assert!(matches!(batch.headers().column("h"), Some(Column::Constant(value)) if &**value == "web1"));
+    }
+
+    #[test]
+    fn of_two_headers_with_one_name_the_later_counts() {
+        let mut laid = Laid::out(9, &[b"k", b"\xFF", b"k", b"new", b"body", b"k", b"v", b"next"]);
+        laid.header().expect("fits");
+        laid.header().expect("fits");
+        laid.event();
+        laid.header().expect("fits");
+        laid.event();
+        assert_eq!(shown(&laid.builder.finish()), ["k=new body", "k=v next"]);
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_repaired_as_in_java() {
+        let mut laid = Laid::out(9, &[b"\xFE", b"x", b"\xFF", b"y", b"body"]);
+        (0..2).for_each(|_| laid.header().expect("fits"));
+        laid.event();
+        assert_eq!(shown(&laid.builder.finish()), ["\u{FFFD}=y body"], "both names read the same");
+
+        let mut laid = Laid::out(9, &[b"k", b"\xFFa", b"1", b"k", b"plain", b"2", b"k", b"\xC3", b"3"]);
+        for _ in 0..3 {
+            laid.header().expect("fits");
+            laid.event();
+        }
+        assert_eq!(shown(&laid.builder.finish()), ["k=\u{FFFD}a 1", "k=plain 2", "k=\u{FFFD} 3"]);
+    }
+
+    #[test]
+    fn a_full_batch_can_be_finished_and_the_event_tried_again() {
+        let mut laid = Laid::out(2, &[b"a", b"1", b"one", b"b", b"2", b"c", b"3", b"two"]);
+        laid.header().expect("fits");
+        laid.event();
+        let second = laid.pieces.clone();
+        laid.header().expect("fits");
+        assert_eq!(laid.header(), Err(LimitExceeded::BatchFull));
+        laid.builder.forget_event();
+        assert_eq!(shown(&laid.builder.finish()), ["a=1 one"]);
+        laid.pieces = second;
+        (0..2).for_each(|_| laid.header().expect("fits"));
+        laid.event();
+        assert_eq!(shown(&laid.builder.finish()), ["b=2,c=3 two"]);
+    }
+
+    #[test]
+    fn an_event_with_too_many_headers_is_too_large_whatever_their_names() {
+        let mut laid = Laid::out(2, &[b"a", b"1", b"a", b"2", b"a", b"3"]);
+        (0..2).for_each(|_| laid.header().expect("fits"));
+        assert_eq!(laid.header(), Err(LimitExceeded::EventTooLarge));
+    }
+}
