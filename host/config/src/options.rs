@@ -203,6 +203,38 @@ macro_rules! options {
     (@read $reader:ident $key:literal lenient ($ty:ty) ($default:expr)) => { $reader.lenient::<$ty>($key, || $default) };
 }
 
+/// The rows of several option sets, one after the other, for a component that has them all:
+///
+/// ```ignore
+/// const OPTIONS: &'static [OptionSpec] = join_options!(OwnOptions::OPTIONS, tls::SERVER_OPTIONS);
+/// ```
+#[macro_export]
+macro_rules! join_options {
+    ($($list:expr),+ $(,)?) => {{
+        const COUNT: usize = 0 $(+ $list.len())+;
+        const ALL: [$crate::OptionSpec; COUNT] = $crate::options::joined(&[$($list),+]);
+        &ALL
+    }};
+}
+
+/// What `join_options!` makes; the lists together have `COUNT` rows.
+#[doc(hidden)]
+pub const fn joined<const COUNT: usize>(lists: &[&[OptionSpec]]) -> [OptionSpec; COUNT] {
+    let nothing = OptionSpec { key: "", doc: "", kind: "", default: None, required: false };
+    let mut all = [nothing; COUNT];
+    let (mut list, mut filled) = (0, 0);
+    while list < lists.len() {
+        let mut row = 0;
+        while row < lists[list].len() {
+            all[filled] = lists[list][row];
+            filled += 1;
+            row += 1;
+        }
+        list += 1;
+    }
+    all
+}
+
 /// Whether a kind's name is that of an optional value; used by the macro.
 #[doc(hidden)]
 pub const fn is_optional(kind: &str) -> bool {
@@ -277,6 +309,26 @@ impl OptionValue for Words {
     }
 }
 
+/// A password or the like: `Debug` and the reference never show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl OptionValue for Secret {
+    const KIND: &'static str = "text";
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+    fn show(&self) -> String {
+        crate::secret::HIDDEN.to_owned()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(crate::secret::HIDDEN)
+    }
+}
+
 /// Stands in an options struct for every key below a prefix, so that the reference and the search for unknown
 /// keys know of them. The component reads them itself, through `Settings::below`.
 #[derive(Clone, Copy, Debug)]
@@ -322,6 +374,7 @@ optional_option! {
     usize, "integer?";
     Words, "words?";
     Count, "integer above 0?";
+    Secret, "text?";
 }
 
 #[cfg(test)]

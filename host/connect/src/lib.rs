@@ -34,6 +34,7 @@ pub mod sinks;
 pub mod source;
 pub mod sources;
 pub mod stop;
+pub mod tls;
 pub mod turns;
 
 pub use deserializer::{Decoded, Deserializer, DeserializerFactory};
