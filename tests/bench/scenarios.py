@@ -5,6 +5,7 @@
     S2  netcat -> memory -> null         200-byte lines over one connection, without replies
     S3  exec cat -> memory -> file_roll  200-byte lines
     S4  exec cat -> file -> file_roll    200-byte lines, each batch durable before the next is read
+    S5  avro -> memory -> null, and its variants: see avro.py
     S6  S3 with regex_filter, search_replace and timestamp
 
 Batches of 1000 wherever there is a setting, memory channel of 100000 events, file channel of
@@ -19,23 +20,22 @@ import tempfile
 import time
 from pathlib import Path
 
+from avro import AVRO_EVENTS, AvroScenarios
+from errors import BenchError
 from harness import net
 from harness.process import Child, Idle, cpu_s, memory_mib, wait_until
+from tools import tool
 
 HERE = Path(__file__).resolve().parent
 LINE_BYTES = 200
-EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, "S6": 3_000_000}
+EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, **AVRO_EVENTS, "S6": 3_000_000}
 # How much longer an event comes out: in S6 `user=bob` becomes `user=****`.
 EXTRA_BYTES = {"S3": 0, "S4": 0, "S6": 1}
 STALL_S = 20  # Output that has not grown for so long will not be complete.
 IDLE_S = 10
 
 
-class BenchError(Exception):
-    """The run gives no figure; the text says why and where the log is."""
-
-
-class Bench:
+class Bench(AvroScenarios):
     """One agent under one scenario in a folder of its own."""
 
     def __init__(self, scenario, command, events, data, on_start=None):
@@ -43,10 +43,10 @@ class Bench:
         self.on_start = on_start
         self.dir = Path(tempfile.mkdtemp(prefix=f"flumen-bench.{scenario}."))
         (self.dir / "out").mkdir()
-        self.port = net.free_port()
+        self.port, self.port2 = net.free_port(), net.free_port()
         self.input = lines_file(data, events) if scenario in ("S3", "S4", "S6") else None
-        text = (HERE / "conf" / f"{scenario}.conf").read_text()
-        for mark, value in {"PORT": self.port, "DIR": self.dir, "INPUT": self.input, "N": events}.items():
+        text = (HERE / "conf" / f"{scenario.split('-')[0]}.conf").read_text()
+        for mark, value in {"PORT": self.port, "PORT2": self.port2, "DIR": self.dir, "INPUT": self.input, "N": events}.items():
             text = text.replace(f"@{mark}@", str(value))
         self.conf = self.dir / "agent.conf"
         self.conf.write_text(text)
@@ -54,7 +54,7 @@ class Bench:
 
     def run(self, measure=None):
         """Starts the agent, measures (the scenario's own way, if nothing else is asked), stops it."""
-        measure = measure or getattr(self, self.scenario.lower())
+        measure = measure or getattr(self, self.scenario.lower().replace("-", "_"))
         env = dict(os.environ, FLUME_LOG_LEVEL="WARN")
         command = [*self.command, "agent", "-n", "a1", "-f", str(self.conf)]
         self.started = time.monotonic()
@@ -102,11 +102,9 @@ class Bench:
         return self.rates(last_busy - self.started, last_cpu)
 
     def s2(self):
-        self.wait(lambda: net.listening("tcp", self.port), "listens")
-        idle = Idle(self.child.pid)
-        self.wait(lambda: idle.quiet_s() > 0.5, "is idle after its start")
+        idle = self.idle_after_start()
         before = cpu_s(self.child.pid)
-        loader = [netload(self.data), str(self.port), str(self.events), str(LINE_BYTES)]
+        loader = [tool("netload", self.data), str(self.port), str(self.events), str(LINE_BYTES)]
         wall_s, _, failed = subprocess.check_output(loader).decode().split()
         idle.touch()
         self.wait(lambda: idle.quiet_s() > 0.3, "is idle after its load")
@@ -140,6 +138,13 @@ class Bench:
     s6 = s3
 
     # ---- parts ----
+
+    def idle_after_start(self):
+        """Waits until the agent listens and has gone quiet."""
+        self.wait(lambda: net.listening("tcp", self.port), "listens")
+        idle = Idle(self.child.pid)
+        self.wait(lambda: idle.quiet_s() > 0.5, "is idle after its start")
+        return idle
 
     def first_ok_s(self):
         """From exec to the first OK: connects without pause, so the figure is finer than a millisecond."""
@@ -208,12 +213,3 @@ def lines_file(data, events):
         while f.read(1 << 24):
             pass
     return path
-
-
-def netload(data):
-    """Builds the loader when it is missing or older than its source."""
-    source, binary = HERE / "netload.c", data / "netload"
-    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
-        data.mkdir(parents=True, exist_ok=True)
-        subprocess.check_call(["gcc", "-O2", "-o", str(binary), str(source)])
-    return str(binary)
