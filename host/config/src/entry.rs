@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::secret;
+use crate::settings::{Setting, Settings};
 use crate::text::SourceText;
 
 /// The two grammars.
@@ -45,6 +46,17 @@ pub(crate) fn parse(source: &mut SourceText, diagnostics: &mut Diagnostics) -> P
     } else {
         Parsed { entries: crate::properties::parse(source, diagnostics), format: Format::Properties }
     }
+}
+
+/// Reads a file of Java properties that is not an agent's configuration: its keys become the settings of `path`.
+/// Of two lines with one key the later counts, as in Java.
+pub fn read_properties(source: &mut SourceText, path: &str, diagnostics: &mut Diagnostics) -> Settings {
+    let mut settings = Settings::new(path);
+    for entry in crate::properties::parse(source, diagnostics) {
+        settings.set_key_origin(&entry.key, entry.key_at);
+        settings.insert(entry.key, Setting { value: entry.value, origin: entry.value_at });
+    }
+    settings
 }
 
 /// Lays the inputs over each other: a later input overrides an earlier one, a later line an earlier line.

@@ -42,6 +42,7 @@ mod typed;
 
 pub use catalog::{Catalog, ComponentKind, ComponentSpec, PLUGIN};
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
+pub use entry::read_properties;
 pub use load::{Environment, Input, LoadOptions, Loaded, load};
 pub use model::{AgentConfig, ComponentConfig, DEAD_LETTER, DeadLetterChannel, Resolution, SinkGroupConfig};
 pub use options::{OptionSpec, OptionValue, Options};

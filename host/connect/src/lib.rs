@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod listen;
 pub mod outlet;
 pub mod processors;
+pub mod rpc;
 pub mod selector;
 pub mod selectors;
 pub mod serializer;
@@ -36,6 +37,7 @@ pub mod sources;
 pub mod stop;
 pub mod tls;
 pub mod turns;
+pub mod wire;
 
 pub use deserializer::{Decoded, Deserializer, DeserializerFactory};
 pub use http_handler::{HttpHandler, HttpRequest, Refusal};

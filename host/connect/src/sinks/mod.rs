@@ -1,5 +1,6 @@
 //! All sinks.
 
+mod avro;
 mod file_roll;
 mod logger;
 mod null;
@@ -7,7 +8,7 @@ mod null;
 use crate::catalog::SinkType;
 
 /// All sinks.
-pub static TYPES: &[SinkType] = &[null::NULL, logger::LOGGER, file_roll::FILE_ROLL];
+pub static TYPES: &[SinkType] = &[null::NULL, logger::LOGGER, file_roll::FILE_ROLL, avro::AVRO];
 
 /// Types that only occur inside a sink's settings (path managers); built by their sinks.
 pub static NESTED: &[flumen_config::ComponentSpec] = file_roll::PATH_MANAGERS;

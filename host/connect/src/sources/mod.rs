@@ -1,6 +1,7 @@
 //! All sources.
 
 mod arena;
+mod avro;
 mod exec;
 mod netcat;
 mod netcat_udp;
@@ -11,4 +12,4 @@ use crate::catalog::SourceType;
 
 /// All sources.
 pub static TYPES: &[SourceType] =
-    &[exec::EXEC, netcat::NETCAT, netcat_udp::NETCAT_UDP, seq::SEQ, stress::STRESS];
+    &[avro::AVRO, exec::EXEC, netcat::NETCAT, netcat_udp::NETCAT_UDP, seq::SEQ, stress::STRESS];
