@@ -16,7 +16,7 @@ out=$(cd "$out" && pwd)
 sdk=$root/guest-examples/sdk
 wit=$root/wit/0.1.0
 # The guests of a language; python.sh has one more.
-guests=(mask_digits ops)
+guests=(mask_digits static_header ops)
 
 # skip LANGUAGE REASON: says why, for people and for the tests, and ends well: a missing tool is no failure.
 skip() {
