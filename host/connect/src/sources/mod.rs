@@ -2,7 +2,9 @@
 
 mod arena;
 mod avro;
+mod avro_legacy;
 mod exec;
+mod http;
 mod netcat;
 mod netcat_udp;
 mod seq;
@@ -11,5 +13,13 @@ mod stress;
 use crate::catalog::SourceType;
 
 /// All sources.
-pub static TYPES: &[SourceType] =
-    &[avro::AVRO, exec::EXEC, netcat::NETCAT, netcat_udp::NETCAT_UDP, seq::SEQ, stress::STRESS];
+pub static TYPES: &[SourceType] = &[
+    avro::AVRO,
+    avro_legacy::AVRO_LEGACY,
+    exec::EXEC,
+    http::HTTP,
+    netcat::NETCAT,
+    netcat_udp::NETCAT_UDP,
+    seq::SEQ,
+    stress::STRESS,
+];
