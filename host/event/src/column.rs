@@ -117,7 +117,9 @@ impl Column {
         if let Some(first) = spans.first().filter(|_| rows.len() == total)
             && spans.iter().all(|span| value(span) == value(first))
         {
-            return Ok(Column::Constant(value(first).and_then(|v| str::from_utf8(v).ok()).unwrap_or_default().into()));
+            return Ok(Column::Constant(
+                value(first).and_then(|v| str::from_utf8(v).ok()).unwrap_or_default().into(),
+            ));
         }
         Ok(Column::from_rows(text.clone(), rows, spans, total))
     }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use flumen_config::{ComponentKind, ComponentSpec, Options, options};
 use flumen_config::options::Count;
+use flumen_config::{ComponentKind, ComponentSpec, Options, options};
 use flumen_event::Batch;
 
 use super::{content_type, one_event, parameters};
@@ -53,7 +53,11 @@ impl HttpHandler for BlobHandler {
         headers.extend(found);
         let mut body = if is_form { Bytes::new() } else { request.body };
         if body.len() > self.bytes_max {
-            tracing::warn!(bytes = body.len(), max = self.bytes_max, "a request is longer than maxBlobLength: its event is cut");
+            tracing::warn!(
+                bytes = body.len(),
+                max = self.bytes_max,
+                "a request is longer than maxBlobLength: its event is cut"
+            );
             body.truncate(self.bytes_max);
         }
         Ok(one_event(body, &headers))

@@ -74,7 +74,10 @@ fn decoded(text: &[u8]) -> Result<Cow<'_, str>, Refusal> {
 }
 
 fn refused(why: &str) -> Refusal {
-    Refusal { status: 400, message: format!("Bad request from client. The parameters cannot be read: {why}.") }
+    Refusal {
+        status: 400,
+        message: format!("Bad request from client. The parameters cannot be read: {why}."),
+    }
 }
 
 #[cfg(test)]

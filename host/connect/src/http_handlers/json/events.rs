@@ -14,8 +14,12 @@ use super::scan::{Fault, Scanner, Value};
 /// # Errors
 /// If it is no list of events.
 pub fn read(text: &Bytes) -> Result<Batch, Fault> {
-    let mut list =
-        List { scanner: Scanner::new(text), columns: Columns::default(), bodies: Vec::new(), has_null: false };
+    let mut list = List {
+        scanner: Scanner::new(text),
+        columns: Columns::default(),
+        bodies: Vec::new(),
+        has_null: false,
+    };
     list.read()?;
     Ok(list.columns.into_batch(list.scanner.into_arena(text), list.bodies))
 }

@@ -75,7 +75,8 @@ fn charset(request: &HttpRequest) -> Result<Charset, Refusal> {
         _ => None,
     };
     known.ok_or_else(|| {
-        let message = "Deserializer threw unexpected exception. JSON handler supports UTF-8, UTF-16 and UTF-32 only.";
+        let message =
+            "Deserializer threw unexpected exception. JSON handler supports UTF-8, UTF-16 and UTF-32 only.";
         Refusal { status: 500, message: message.to_owned() }
     })
 }
@@ -121,9 +122,8 @@ fn as_java_reads(body: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether the byte is the second or third one of a surrogate that was written as if it were a character.
 fn in_surrogate(body: &[u8], at: usize) -> bool {
-    let is_surrogate = |start: usize| {
-        matches!(body.get(start..start + 3), Some([0xed, 0xa0..=0xbf, 0x80..=0xbf]))
-    };
+    let is_surrogate =
+        |start: usize| matches!(body.get(start..start + 3), Some([0xed, 0xa0..=0xbf, 0x80..=0xbf]));
     (at >= 1 && is_surrogate(at - 1)) || (at >= 2 && is_surrogate(at - 2))
 }
 

@@ -57,8 +57,21 @@ pub(super) struct Scanner<'a> {
 fn is_literal(byte: u8) -> bool {
     !matches!(
         byte,
-        b'/' | b'\\' | b';' | b'#' | b'=' | b'{' | b'}' | b'[' | b']' | b':' | b',' | b' ' | b'\t' | 0x0c
-            | b'\r' | b'\n'
+        b'/' | b'\\'
+            | b';'
+            | b'#'
+            | b'='
+            | b'{'
+            | b'}'
+            | b'['
+            | b']'
+            | b':'
+            | b','
+            | b' '
+            | b'\t'
+            | 0x0c
+            | b'\r'
+            | b'\n'
     )
 }
 

@@ -58,7 +58,8 @@ async fn answer(charset: &str, body: &[u8]) -> String {
                 let mut headers: Vec<_> = event.headers().collect();
                 headers.sort_unstable();
                 for (name, value) in headers {
-                    write!(out, "|{}={}", escaped(name.as_bytes()), escaped(value.as_bytes())).expect("a string");
+                    write!(out, "|{}={}", escaped(name.as_bytes()), escaped(value.as_bytes()))
+                        .expect("a string");
                 }
             }
             out
@@ -119,14 +120,17 @@ fn bodies_and_headers_are_places_in_the_request() {
     assert_eq!(batch.arena().as_ptr(), text.as_ptr());
     let columns: Vec<_> = batch.headers().columns().collect();
     assert!(matches!(columns[0].1, flumen_event::Column::Constant(host) if &**host == "h1"));
-    assert!(matches!(columns[1].1, flumen_event::Column::Each { text: of, .. } if of.as_ptr() == text.as_ptr()));
+    assert!(
+        matches!(columns[1].1, flumen_event::Column::Each { text: of, .. } if of.as_ptr() == text.as_ptr())
+    );
 }
 
 #[test]
 fn an_escape_costs_one_copy_and_moves_nothing_else() {
     let text = Bytes::from_static(br#"[{"body":"a\tb"},{"body":"plain"},{"body":"\u00e9\ud83d\ude00!"}]"#);
     let batch = read(&text).expect("events");
-    let bodies: Vec<_> = batch.iter().map(|event| String::from_utf8_lossy(event.body()).into_owned()).collect();
+    let bodies: Vec<_> =
+        batch.iter().map(|event| String::from_utf8_lossy(event.body()).into_owned()).collect();
     assert_eq!(bodies, ["a\tb", "plain", "é😀!"]);
     assert_eq!(batch.arena().len(), text.len());
 }

@@ -119,25 +119,25 @@ impl Client {
 
     async fn exchange(&mut self, mut connection: Connection, body: Bytes) -> Result<u16, PostError> {
         let request = self.request(body).map_err(PostError::Request)?;
-        let exchanging = async {
-            connection.send.ready().await?;
-            let answer = connection.send.send_request(request).await?;
-            let status = answer.status().as_u16();
-            Ok::<_, hyper::Error>((status, pass_over(answer).await))
-        };
         let within = self.parts.request_timeout;
+        let asking = async {
+            connection.send.ready().await?;
+            connection.send.send_request(request).await
+        };
         let endpoint = || self.parts.endpoint.to_string();
-        let done = match tokio::time::timeout(within, exchanging).await {
-            Ok(Ok((status, true))) => {
-                self.connection = Some(connection);
-                return Ok(status);
-            }
-            Ok(Ok((status, false))) => Ok(status),
-            Ok(Err(error)) => Err(PostError::Broken { endpoint: endpoint(), error }),
+        let answered = match tokio::time::timeout(within, asking).await {
+            Ok(answered) => answered.map_err(|error| PostError::Broken { endpoint: endpoint(), error }),
             Err(_) => Err(PostError::RequestTimeout { endpoint: endpoint(), ms: within.as_millis() }),
         };
-        self.closed += 1;
-        done
+        let answer = answered.inspect_err(|_| self.closed += 1)?;
+        let status = answer.status().as_u16();
+        // The status alone counts. Content that does not come costs the connection.
+        if tokio::time::timeout(within, pass_over(answer)).await == Ok(true) {
+            self.connection = Some(connection);
+        } else {
+            self.closed += 1;
+        }
+        Ok(status)
     }
 
     fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
@@ -190,7 +190,8 @@ impl Client {
     async fn reach(&self) -> Result<TcpStream, PostError> {
         let endpoint = &self.parts.endpoint;
         let resolve = |error| PostError::Resolve { host: endpoint.host.clone(), error };
-        let addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await.map_err(resolve)?;
+        let addresses =
+            tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await.map_err(resolve)?;
         let mut refused = io::ErrorKind::NotFound.into();
         for address in addresses {
             match TcpStream::connect(address).await {

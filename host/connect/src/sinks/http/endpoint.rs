@@ -90,7 +90,13 @@ mod tests {
     fn urls_are_taken_apart() {
         let parsed = |text: &str| {
             let endpoint = Endpoint::parse(text).expect(text);
-            (endpoint.is_https, endpoint.host.clone(), endpoint.port, endpoint.path.clone(), endpoint.to_string())
+            (
+                endpoint.is_https,
+                endpoint.host.clone(),
+                endpoint.port,
+                endpoint.path.clone(),
+                endpoint.to_string(),
+            )
         };
         assert_eq!(
             parsed("http://localhost:8080/in?key=secret"),

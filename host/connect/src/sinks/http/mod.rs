@@ -58,7 +58,7 @@ options! {
         "endpoint" => endpoint: String,
         /// Milliseconds until a connection must stand, TLS included.
         "connectTimeout" => connect_timeout_ms: u32 = 5000,
-        /// Milliseconds from the begin of a request to the end of its answer.
+        /// Milliseconds from the begin of a request to the status of its answer.
         "requestTimeout" => request_timeout_ms: u32 = 5000,
         /// The header `Content-Type`.
         "contentTypeHeader" => content_type: String = "text/plain".to_owned(),
@@ -90,7 +90,9 @@ pub(super) const HTTP: SinkType = SinkType {
         batch_size: Some(|_| 1),
         transaction_capacity: None,
     },
-    build: |settings| Diagnostics::or(|diagnostics| read(settings, diagnostics)).map(|sink| Box::new(sink) as _),
+    build: |settings| {
+        Diagnostics::or(|diagnostics| read(settings, diagnostics)).map(|sink| Box::new(sink) as _)
+    },
 };
 
 fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<HttpSink> {

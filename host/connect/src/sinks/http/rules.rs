@@ -30,7 +30,9 @@ impl Rule {
         let mut good = true;
         for (code, setting) in below.iter() {
             if !is_code(code) {
-                let text = format!("`{name}.{code}`: `{code}` is neither a status code (`503`) nor a class of them (`5XX`)");
+                let text = format!(
+                    "`{name}.{code}`: `{code}` is neither a status code (`503`) nor a class of them (`5XX`)"
+                );
                 let finding = Diagnostic::error("bad-key", text).at(&below.key_origin(code));
                 diagnostics.push(finding.on(format!("{}.{code}", below.path())));
                 good = false;
@@ -72,14 +74,19 @@ pub(super) struct Defaults {
 
 impl Rules {
     /// Reads all rules. `None` after an error that was reported.
-    pub(super) fn read(settings: &Settings, defaults: Defaults, diagnostics: &mut Diagnostics) -> Option<Self> {
+    pub(super) fn read(
+        settings: &Settings,
+        defaults: Defaults,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
         let rollback = Rule::read(settings, "rollback", defaults.rollback, diagnostics);
         let backoff = Rule::read(settings, "backoff", defaults.backoff, diagnostics);
         let counts = Rule::read(settings, "incrementMetrics", defaults.counts, diagnostics);
         let rules = Self { rollback: rollback?, backoff: backoff?, counts: counts? };
         for key in ["200", "2XX"] {
             if rules.rollback.by_code.get(key) == Some(&true) {
-                let text = format!("`rollback.{key} = true`: an event that the server took is sent again for ever");
+                let text =
+                    format!("`rollback.{key} = true`: an event that the server took is sent again for ever");
                 diagnostics.push(
                     Diagnostic::warning("endless", text)
                         .on(settings.path())
@@ -142,7 +149,10 @@ mod tests {
     fn a_success_is_one_unless_a_rule_says_otherwise() {
         assert_eq!(verdict(&[], 200), (false, false, true));
         assert_eq!(verdict(&[], 204), (false, false, true));
-        assert_eq!(verdict(&[("rollback.2XX", "true"), ("rollback.200", "false")], 200), (false, false, true));
+        assert_eq!(
+            verdict(&[("rollback.2XX", "true"), ("rollback.200", "false")], 200),
+            (false, false, true)
+        );
         assert_eq!(verdict(&[("rollback.2XX", "true"), ("backoff.2XX", "true")], 201), (true, true, true));
         let (_, findings) = rules(&[("rollback.200", "true")], FLUMES);
         assert_eq!(findings, ["`rollback.200 = true`: an event that the server took is sent again for ever"]);

@@ -189,7 +189,9 @@ pub(super) fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option
         host: settings.text("ServerConnector.host").map(str::to_owned),
         port,
         accept_queue: number::<u32>(settings, "ServerConnector.acceptQueueSize").filter(|count| *count > 0),
-        idle_timeout: idle.map_or(Duration::from_secs(30), |ms| Duration::from_millis(ms.unsigned_abs())).min(LONGEST),
+        idle_timeout: idle
+            .map_or(Duration::from_secs(30), |ms| Duration::from_millis(ms.unsigned_abs()))
+            .min(LONGEST),
         request_header_bytes_max: above_0("HttpConfiguration.requestHeaderSize").unwrap_or(8192),
         min_request_data_rate: number(settings, "HttpConfiguration.minRequestDataRate").unwrap_or(0),
         requests_max: above_0("QueuedThreadPool.maxThreads"),
@@ -238,12 +240,15 @@ fn check(
     let path = format!("{}.{key}", settings.path());
     let Some((_, kind, effect)) = setters.iter().find(|(known, ..)| *known == name) else {
         let class = bean.trim_end_matches('.');
-        let mut finding =
-            Diagnostic::warning("unknown-key", format!("`{name}` is no property of Jetty's {class}, so it is ignored"))
-                .at(&settings.key_origin(&key))
-                .on(path);
+        let mut finding = Diagnostic::warning(
+            "unknown-key",
+            format!("`{name}` is no property of Jetty's {class}, so it is ignored"),
+        )
+        .at(&settings.key_origin(&key))
+        .on(path);
         let near = setters.iter().map(|(known, ..)| *known).find(|known| known.eq_ignore_ascii_case(name));
-        let near = near.or_else(|| flumen_config::suggest::nearest(name, setters.iter().map(|(known, ..)| *known)));
+        let near =
+            near.or_else(|| flumen_config::suggest::nearest(name, setters.iter().map(|(known, ..)| *known)));
         if let Some(near) = near {
             finding = finding.help(format!("did you mean `{}.{bean}{near}`?", settings.path()));
         }
@@ -278,7 +283,8 @@ mod tests {
     fn findings(pairs: &[(&str, &str)]) -> (Option<Jetty>, Vec<String>) {
         let mut diagnostics = Diagnostics::default();
         let jetty = read(&Settings::from_pairs("a1.sources.r1", pairs.iter().copied()), &mut diagnostics);
-        let texts = diagnostics.iter().map(|d| format!("{} / {}", d.message, d.help.clone().unwrap_or_default()));
+        let texts =
+            diagnostics.iter().map(|d| format!("{} / {}", d.message, d.help.clone().unwrap_or_default()));
         (jetty, texts.collect())
     }
 
@@ -302,7 +308,8 @@ mod tests {
 
     #[test]
     fn others_are_noted_misspelt_ones_corrected_and_bad_numbers_refused() {
-        let (jetty, texts) = findings(&[("QueuedThreadPool.minThreads", "4"), ("QueuedThreadPool.MaxThreads", "4")]);
+        let (jetty, texts) =
+            findings(&[("QueuedThreadPool.minThreads", "4"), ("QueuedThreadPool.MaxThreads", "4")]);
         assert!(jetty.is_some_and(|jetty| jetty.requests_max.is_none()));
         assert_eq!(
             texts,
@@ -328,6 +335,9 @@ mod tests {
             ],
         );
         let renamed = with_tls(&settings);
-        assert_eq!((renamed.text("include-protocols"), renamed.text("client-auth")), (Some("TLSv1.3"), Some("need")));
+        assert_eq!(
+            (renamed.text("include-protocols"), renamed.text("client-auth")),
+            (Some("TLSv1.3"), Some("need"))
+        );
     }
 }

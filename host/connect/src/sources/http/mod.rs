@@ -113,12 +113,14 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<HttpSource
     let jetty = jetty::read(settings, diagnostics);
     let tls = tls::http_server(&jetty::with_tls(settings), diagnostics);
     let (options, jetty, tls) = (options?, jetty?, tls?);
-    for (key, value) in
-        [("bodyBytesMax", options.body_bytes_max.0), ("HttpConfiguration.requestHeaderSize", jetty.request_header_bytes_max)]
-    {
+    for (key, value) in [
+        ("bodyBytesMax", options.body_bytes_max.0),
+        ("HttpConfiguration.requestHeaderSize", jetty.request_header_bytes_max),
+    ] {
         if value > BODY_BYTES_MAX {
             let text = format!("`{key} = {value}`: at most {BODY_BYTES_MAX} bytes");
-            diagnostics.push(Diagnostic::error("bad-value", text).on(settings.path()).at(&settings.origin(key)));
+            diagnostics
+                .push(Diagnostic::error("bad-value", text).on(settings.path()).at(&settings.origin(key)));
             return None;
         }
     }
@@ -164,8 +166,10 @@ impl Source for HttpSource {
         serve::connections(listener, self.options.connections_max.0, context, |stream, peer| {
             let shared = shared.clone();
             async move {
-                server::serve(&shared.server, stream, peer, &shared.context, |request| shared.answer(request))
-                    .await;
+                server::serve(&shared.server, stream, peer, &shared.context, |request| {
+                    shared.answer(request)
+                })
+                .await;
             }
         })
         .await;
@@ -220,11 +224,16 @@ impl Shared {
             Some(turns) => turns.acquire().await.ok(),
             None => None,
         };
-        let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let text =
+            |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let request = HttpRequest {
             method: head.method.as_str().to_owned(),
             path: path.to_owned(),
-            headers: head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+                .collect(),
             body,
         };
         let batch = self.handler.handle(request).await.map_err(Refused::Handler)?;
