@@ -1,7 +1,8 @@
-/* Sends N numbered lines to a netcat source and waits until the agent has read them all (it closes then).
+/* Sends N numbered lines to a netcat or syslog source and waits until the agent has read them all (it closes then).
  *
- *   netload PORT LINES LINE_BYTES
+ *   netload PORT LINES LINE_BYTES [PREFIX]
  *
+ * PREFIX stands in front of the number of each line and is part of its length.
  * Prints: seconds until the agent closed, bytes of replies, number of replies that said FAILED.
  * One connection; replies are read along the way so that neither side blocks on a full buffer.
  */
@@ -67,8 +68,10 @@ static void read_until_closed(int fd) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        fputs("usage: netload PORT LINES LINE_BYTES\n", stderr);
+    const char *prefix = argc == 5 ? argv[4] : "";
+    size_t prefix_bytes = strlen(prefix);
+    if (argc < 4 || argc > 5 || prefix_bytes + NUMBER_BYTES > (size_t)atoi(argv[3])) {
+        fputs("usage: netload PORT LINES LINE_BYTES [PREFIX]\n", stderr);
         return 2;
     }
     long lines = atol(argv[2]);
@@ -76,7 +79,10 @@ int main(int argc, char **argv) {
     size_t stride = line_bytes + 1;
     char *block = malloc(LINES_PER_SEND * stride);
     memset(block, 'x', LINES_PER_SEND * stride);
-    for (int i = 0; i < LINES_PER_SEND; i++) block[i * stride + line_bytes] = '\n';
+    for (int i = 0; i < LINES_PER_SEND; i++) {
+        memcpy(block + i * stride, prefix, prefix_bytes);
+        block[i * stride + line_bytes] = '\n';
+    }
 
     struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
     inet_pton(AF_INET, "127.0.0.1", &peer.sin_addr);
@@ -89,7 +95,7 @@ int main(int argc, char **argv) {
         for (long i = 0; i < n; i++) {
             char number[24];
             snprintf(number, sizeof number, "%010ld ", done++);
-            memcpy(block + i * stride, number, NUMBER_BYTES);
+            memcpy(block + i * stride + prefix_bytes, number, NUMBER_BYTES);
         }
         send_all(fd, block, n * stride);
     }

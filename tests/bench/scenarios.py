@@ -7,11 +7,11 @@
     S4  exec cat -> file -> file_roll    200-byte lines, each batch durable before the next is read
     S5  avro -> memory -> null, and its variants: see avro.py
     S6  S3 with regex_filter, search_replace and timestamp
-    S8  http -> memory -> null           JSON arrays of 100 events of 200 bytes over 8 connections
+    S7  syslogtcp -> memory -> file_roll, and S7m with multiport_syslogtcp: see syslogs.py
 
 Batches of 1000 wherever there is a setting, memory channel of 100000 events, file channel of
 1000000 (conf/*.conf).
-CPU is the agent process alone (not its `cat`); S1, S3, S4 and S6 count from exec, S2 and S8 from the first byte sent.
+CPU is the agent process alone (not its `cat`); S1, S3, S4 and S6 count from exec, S2 from the first line sent.
 """
 
 import os
@@ -25,20 +25,19 @@ from avro import AVRO_EVENTS, AvroScenarios
 from errors import BenchError
 from harness import net
 from harness.process import Child, Idle, cpu_s, memory_mib, wait_until
+from syslogs import SYSLOG_EVENTS, SyslogScenarios
 from tools import tool
 
 HERE = Path(__file__).resolve().parent
 LINE_BYTES = 200
-EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, **AVRO_EVENTS, "S6": 3_000_000, "S8": 4_000_000}
+EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, **AVRO_EVENTS, "S6": 3_000_000, **SYSLOG_EVENTS}
 # How much longer an event comes out: in S6 `user=bob` becomes `user=****`.
 EXTRA_BYTES = {"S3": 0, "S4": 0, "S6": 1}
 STALL_S = 20  # Output that has not grown for so long will not be complete.
 IDLE_S = 10
-# S8: what one request holds, and how many are under way.
-HTTP_EVENTS, HTTP_CONNECTIONS = 100, 8
 
 
-class Bench(AvroScenarios):
+class Bench(AvroScenarios, SyslogScenarios):
     """One agent under one scenario in a folder of its own."""
 
     def __init__(self, scenario, command, events, data, on_start=None):
@@ -115,28 +114,6 @@ class Bench(AvroScenarios):
         if int(failed):
             raise BenchError(f"{failed} lines were refused")
         return figures
-
-    def s8(self):
-        idle = self.idle_after_start()
-        # A tenth in front warms a JVM up: what is measured is an agent that runs for months.
-        self.post(self.events // 10)
-        idle.touch()
-        self.wait(lambda: idle.quiet_s() > 0.3, "is idle after its warm-up")
-        before = cpu_s(self.child.pid)
-        wall_s = self.post(self.events)
-        idle.touch()
-        self.wait(lambda: idle.quiet_s() > 0.3, "is idle after its load")
-        return self.rates(wall_s, cpu_s(self.child.pid) - before)
-
-    def post(self, events):
-        """Posts events and says how many seconds it took until the last request was answered."""
-        requests = max(events // HTTP_EVENTS, 1)
-        sizes = [requests, HTTP_EVENTS, LINE_BYTES, HTTP_CONNECTIONS]
-        loader = [tool("httpload", self.data), str(self.port), *map(str, sizes)]
-        wall_s, _, failed = subprocess.check_output(loader).decode().split()
-        if int(failed):
-            raise BenchError(f"{failed} requests were refused")
-        return float(wall_s)
 
     def s3(self):
         target = self.input.stat().st_size + self.events * EXTRA_BYTES[self.scenario]

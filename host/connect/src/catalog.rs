@@ -13,7 +13,7 @@ use crate::selector::{AsyncSelector, Selector};
 use crate::serializer::SerializerFactory;
 use crate::sink::Sink;
 use crate::source::Source;
-use crate::{channels, http_handlers, interceptors, processors, selectors, serializers, sinks, sources};
+use crate::{channels, interceptors, processors, selectors, serializers, sinks, sources};
 
 /// Builds a component from checked settings; the diagnostics say why it could not.
 pub type Build<T> = fn(&Settings) -> Result<T, Diagnostics>;
@@ -37,8 +37,6 @@ pub type SinkType = Type<Box<dyn Sink>>;
 pub type InterceptorType = Type<Box<dyn Interceptor>>;
 /// A serializer that can be built.
 pub type SerializerType = Type<Box<dyn SerializerFactory>>;
-/// An HTTP handler that can be built.
-pub type HttpHandlerType = Type<Box<dyn HttpHandler>>;
 /// A channel selector; the names are those of the source's channels.
 pub struct SelectorType {
     /// What is known without building one.
@@ -71,7 +69,7 @@ pub struct PluginTypes {
     /// World `selector`.
     pub selector: PluginSelectorType,
     /// World `http-handler`.
-    pub http_handler: HttpHandlerType,
+    pub http_handler: Type<Box<dyn HttpHandler>>,
 }
 
 /// A selector that is a plugin; the names are those of the source's channels.
@@ -105,7 +103,6 @@ pub fn catalog() -> Catalog {
     let specs = specs.chain(selectors::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(processors::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(serializers::TYPES.iter().map(|t| t.spec));
-    let specs = specs.chain(http_handlers::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(sinks::NESTED.iter().copied()).chain(interceptors::NESTED.iter().copied());
     Catalog::new(specs.chain(plugins().into_iter().flat_map(PluginTypes::specs)))
 }

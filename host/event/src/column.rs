@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::patch::BadPlace;
 use crate::span::Span;
 
 /// The values of one header name. Rows are those of the whole batch the column was made for;
@@ -44,6 +43,35 @@ impl Column {
         let (rows, spans): (Vec<u32>, Vec<Span>) =
             (0u32..).zip(spans).filter(|(_, s)| !s.is_absent()).unzip();
         Column::Some { text, rows: rows.into(), spans: spans.into() }
+    }
+
+    /// A column whose values are pieces of a buffer, often of the bodies' arena: nothing is copied. Rows with
+    /// [`Span::ABSENT`], and those whose piece is not UTF-8, have no value. Where all rows agree it is a constant.
+    /// `None` if no row has a value.
+    ///
+    /// # Panics
+    /// If a span lies outside the buffer.
+    #[must_use]
+    pub fn of_pieces(text: Bytes, mut spans: Vec<Span>) -> Option<Column> {
+        let first = *spans.first()?;
+        let (mut last, mut good) = (Span::ABSENT, true);
+        let mut is_constant = !first.is_absent();
+        for span in &mut spans {
+            // Neighbours often share one piece, which is looked at once.
+            if *span != last {
+                last = *span;
+                good = span.is_absent() || str::from_utf8(&text[span.range()]).is_ok();
+                is_constant =
+                    is_constant && good && !span.is_absent() && text[span.range()] == text[first.range()];
+            }
+            if !good {
+                *span = Span::ABSENT;
+            }
+        }
+        if is_constant {
+            return text_at(&text, first).map(|value| Column::Constant(value.into()));
+        }
+        spans.iter().any(|span| !span.is_absent()).then(|| Column::from_spans(text, spans))
     }
 
     /// The value of a row.
@@ -89,41 +117,6 @@ impl Column {
         }
     }
 
-    /// A column of the given rows (ascending) out of `total`, whose values are pieces of a buffer that others use as
-    /// well (often the bodies' arena): nothing is copied. Equal values in all rows become a constant.
-    ///
-    /// # Errors
-    /// If a span lies outside the buffer or is not UTF-8.
-    ///
-    /// # Panics
-    /// If rows and spans are not as many, or do not ascend, or a row is not below `total`.
-    pub fn from_buffer(
-        text: &Bytes,
-        rows: Vec<u32>,
-        spans: Vec<Span>,
-        total: usize,
-    ) -> Result<Column, BadPlace> {
-        assert_eq!(rows.len(), spans.len(), "one value per row");
-        let ascending = rows.windows(2).all(|pair| pair[0] < pair[1]);
-        assert!(
-            ascending && rows.last().is_none_or(|&last| (last as usize) < total),
-            "rows ascend below {total}"
-        );
-        let value = |span: &Span| text.get(span.range());
-        let is_text = |span: &Span| value(span).is_some_and(|bytes| str::from_utf8(bytes).is_ok());
-        if let Some(index) = spans.iter().position(|span| !is_text(span)) {
-            return Err(BadPlace { index });
-        }
-        if let Some(first) = spans.first().filter(|_| rows.len() == total)
-            && spans.iter().all(|span| value(span) == value(first))
-        {
-            return Ok(Column::Constant(
-                value(first).and_then(|v| str::from_utf8(v).ok()).unwrap_or_default().into(),
-            ));
-        }
-        Ok(Column::from_rows(text.clone(), rows, spans, total))
-    }
-
     /// A column of the given rows (ascending) out of `total`, in the cheaper of the two forms.
     pub(crate) fn from_rows(text: Bytes, rows: Vec<u32>, spans: Vec<Span>, total: usize) -> Self {
         if rows.len() * SPARSE_BELOW < total {
@@ -158,4 +151,33 @@ fn text_at(text: &Bytes, span: Span) -> Option<&str> {
     }
     // Columns are made from UTF-8 only (builder and batch check it); a broken invariant reads as empty text.
     Some(str::from_utf8(&text[span.range()]).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text: &'static [u8], spans: &[(usize, usize)]) -> Option<Column> {
+        let span =
+            |&(start, end): &(usize, usize)| if start > end { Span::ABSENT } else { Span::new(start..end) };
+        Column::of_pieces(Bytes::from_static(text), spans.iter().map(span).collect())
+    }
+
+    #[test]
+    fn pieces_that_agree_are_a_constant_wherever_they_lie() {
+        assert!(
+            matches!(pieces(b"abXab", &[(0, 2), (3, 5), (3, 5)]), Some(Column::Constant(c)) if &*c == "ab")
+        );
+        assert!(matches!(pieces(b"abX", &[(0, 1), (0, 2)]), Some(Column::Each { .. })));
+        assert!(pieces(b"ab", &[(1, 0), (1, 0)]).is_none() && pieces(b"ab", &[]).is_none());
+    }
+
+    #[test]
+    fn a_piece_that_is_no_text_is_no_value() {
+        let column = pieces(b"a\xffb", &[(0, 1), (0, 2), (0, 2), (2, 3), (1, 0)]).expect("values");
+        let values: Vec<_> = (0..5).map(|row| column.get(row)).collect();
+        assert_eq!(values, [Some("a"), None, None, Some("b"), None]);
+        assert!(pieces(b"\xff", &[(0, 1)]).is_none());
+        assert!(matches!(pieces(b"ab", &[(1, 0), (0, 1)]), Some(Column::Each { .. })));
+    }
 }

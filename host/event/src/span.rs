@@ -13,7 +13,7 @@ pub struct Span {
 
 impl Span {
     /// The mark of "this event has no value here", used inside header columns only.
-    pub(crate) const ABSENT: Span = Span { start: u32::MAX, len: 0 };
+    pub const ABSENT: Span = Span { start: u32::MAX, len: 0 };
 
     /// A span over `range`.
     ///

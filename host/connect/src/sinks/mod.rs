@@ -2,14 +2,13 @@
 
 mod avro;
 mod file_roll;
-mod http;
 mod logger;
 mod null;
 
 use crate::catalog::SinkType;
 
 /// All sinks.
-pub static TYPES: &[SinkType] = &[null::NULL, logger::LOGGER, file_roll::FILE_ROLL, avro::AVRO, http::HTTP];
+pub static TYPES: &[SinkType] = &[null::NULL, logger::LOGGER, file_roll::FILE_ROLL, avro::AVRO];
 
 /// Types that only occur inside a sink's settings (path managers); built by their sinks.
 pub static NESTED: &[flumen_config::ComponentSpec] = file_roll::PATH_MANAGERS;

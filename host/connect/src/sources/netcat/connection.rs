@@ -2,7 +2,6 @@
 //! read from either, and an `OK` is never sent before the event is stored.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use flumen_event::Batch;
 use tokio::io::Interest;
@@ -11,10 +10,8 @@ use tokio::net::TcpStream;
 use super::lines::{LineBuffer, LineRules};
 use crate::ledger::add;
 use crate::source::SourceContext;
+use crate::sources::large_reads::LargeReads;
 
-/// What large reads of all connections of a source may take together. Without it, clients that never read
-/// their answers could each keep a large read waiting.
-const LARGE_READS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Answers are written in pieces of so many.
 const OKS: &[u8] = &OKS_TEXT;
 const OKS_TEXT: [u8; 3 * 4096] = {
@@ -33,37 +30,6 @@ const READ_BYTES_MIN: usize = 4 * 1024;
 /// Largest read.
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// How many bytes of large reads are under way in all connections of a source.
-#[derive(Default)]
-pub(super) struct LargeReads(AtomicUsize);
-
-/// A part of the large reads, until its lines are answered.
-struct Share<'a>(&'a LargeReads, usize);
-
-impl LargeReads {
-    /// Room for a read of this size, or of the smallest size if there is too much under way.
-    fn share(&self, bytes: usize) -> Share<'_> {
-        if bytes <= READ_BYTES_MIN {
-            return Share(self, 0);
-        }
-        let before = self.0.fetch_add(bytes, Relaxed);
-        let share = Share(self, bytes);
-        if before + bytes > LARGE_READS_BYTES_MAX { Share(self, 0) } else { share }
-    }
-}
-
-impl Share<'_> {
-    fn read_bytes(&self) -> usize {
-        self.1.max(READ_BYTES_MIN)
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(self.1, Relaxed);
-    }
-}
-
 /// Serves the connection until the client or the agent ends it.
 pub(super) async fn serve(
     stream: &TcpStream,
@@ -80,7 +46,7 @@ pub(super) async fn serve(
             ready = stream.readable() => ready?,
         }
         // Held until the lines of this read are answered.
-        let share = large_reads.share(read_bytes);
+        let share = large_reads.share(read_bytes, READ_BYTES_MIN);
         match read(stream, &mut buffer, share.read_bytes(), context) {
             Ok(0) => {
                 if buffer.has_unfinished_line() {

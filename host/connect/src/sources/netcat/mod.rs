@@ -14,6 +14,7 @@ use crate::ComponentError;
 use crate::catalog::SourceType;
 use crate::charset::Charset;
 use crate::source::{Source, SourceContext, SourceEnd};
+use crate::sources::large_reads::LargeReads;
 use crate::{listen, serve};
 
 options! {
@@ -73,7 +74,7 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<NetcatSour
 struct NetcatSource {
     options: NetcatOptions,
     charset: Charset,
-    large_reads: Arc<connection::LargeReads>,
+    large_reads: Arc<LargeReads>,
 }
 
 #[async_trait]

@@ -7,9 +7,9 @@
 //! The two halves run side by side: while the channel is full, datagrams are still received, up to a bound.
 //! Nobody is told of a lost datagram, so every one beyond the bound is counted as dropped.
 
-mod backlog;
 mod intake;
 
+use std::future::ready;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ use crate::catalog::SourceType;
 use crate::ledger::add;
 use crate::listen;
 use crate::source::{Source, SourceContext, SourceEnd};
+use crate::sources::backlog::{Backlog, Causes};
 
-use backlog::Backlog;
 use intake::Intake;
 
 options! {
@@ -60,6 +60,9 @@ pub(super) const NETCAT_UDP: SourceType = SourceType {
     },
 };
 
+const CAUSES: Causes =
+    Causes { full: "netcatudp: channel full", stopped: "netcatudp: stopped while the channel was full" };
+
 /// When asked to stop with a full channel, waiting datagrams have this long to find room.
 const STORE_TIME_MAX: Duration = Duration::from_secs(4);
 
@@ -80,8 +83,8 @@ impl Source for NetcatUdp {
         let socket = listen::udp(&self.bind, self.port).await?;
         tracing::info!(address = %socket.local_addr()?, "receiving datagrams");
         context.ready();
-        let backlog = Backlog::new(context.outlet.clone());
-        let mut storing = pin!(backlog.store_all());
+        let backlog = Backlog::new(context.outlet.clone(), CAUSES);
+        let mut storing = pin!(backlog.store_all(|batch, ()| ready(batch)));
         let outcome = select! {
             biased;
             () = context.stop.requested() => Ok(SourceEnd::Stopped),
@@ -100,7 +103,7 @@ impl Source for NetcatUdp {
 
 impl NetcatUdp {
     /// Receives until the socket fails.
-    async fn receive_all(&self, socket: &UdpSocket, backlog: &Backlog) -> std::io::Error {
+    async fn receive_all(&self, socket: &UdpSocket, backlog: &Backlog<()>) -> std::io::Error {
         let mut intake = Intake::new(self.header.clone());
         loop {
             if let Err(error) = socket.readable().await {
@@ -109,7 +112,7 @@ impl NetcatUdp {
             let received = intake.receive(socket);
             let batch = intake.take();
             if !batch.is_empty() {
-                backlog.push(batch);
+                backlog.push(batch, ());
             }
             if let Err(error) = received {
                 return error;
