@@ -8,10 +8,11 @@
     S5  avro -> memory -> null, and its variants: see avro.py
     S6  S3 with regex_filter, search_replace and timestamp
     S7  syslogtcp -> memory -> file_roll, and S7m with multiport_syslogtcp: see syslogs.py
+    S8  http -> memory -> null           JSON arrays of 100 events of 200 bytes over 8 connections
 
 Batches of 1000 wherever there is a setting, memory channel of 100000 events, file channel of
 1000000 (conf/*.conf).
-CPU is the agent process alone (not its `cat`); S1, S3, S4 and S6 count from exec, S2 from the first line sent.
+CPU is the agent process alone (not its `cat`); S1, S3, S4 and S6 count from exec, S2 and S8 from the first byte sent.
 """
 
 import os
@@ -30,11 +31,13 @@ from tools import tool
 
 HERE = Path(__file__).resolve().parent
 LINE_BYTES = 200
-EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, **AVRO_EVENTS, "S6": 3_000_000, **SYSLOG_EVENTS}
+EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, **AVRO_EVENTS, "S6": 3_000_000, **SYSLOG_EVENTS, "S8": 4_000_000}
 # How much longer an event comes out: in S6 `user=bob` becomes `user=****`.
 EXTRA_BYTES = {"S3": 0, "S4": 0, "S6": 1}
 STALL_S = 20  # Output that has not grown for so long will not be complete.
 IDLE_S = 10
+# S8: what one request holds, and how many are under way.
+HTTP_EVENTS, HTTP_CONNECTIONS = 100, 8
 
 
 class Bench(AvroScenarios, SyslogScenarios):
@@ -114,6 +117,28 @@ class Bench(AvroScenarios, SyslogScenarios):
         if int(failed):
             raise BenchError(f"{failed} lines were refused")
         return figures
+
+    def s8(self):
+        idle = self.idle_after_start()
+        # A tenth in front warms a JVM up: what is measured is an agent that runs for months.
+        self.post(self.events // 10)
+        idle.touch()
+        self.wait(lambda: idle.quiet_s() > 0.3, "is idle after its warm-up")
+        before = cpu_s(self.child.pid)
+        wall_s = self.post(self.events)
+        idle.touch()
+        self.wait(lambda: idle.quiet_s() > 0.3, "is idle after its load")
+        return self.rates(wall_s, cpu_s(self.child.pid) - before)
+
+    def post(self, events):
+        """Posts events and says how many seconds it took until the last request was answered."""
+        requests = max(events // HTTP_EVENTS, 1)
+        sizes = [requests, HTTP_EVENTS, LINE_BYTES, HTTP_CONNECTIONS]
+        loader = [tool("httpload", self.data), str(self.port), *map(str, sizes)]
+        wall_s, _, failed = subprocess.check_output(loader).decode().split()
+        if int(failed):
+            raise BenchError(f"{failed} requests were refused")
+        return float(wall_s)
 
     def s3(self):
         target = self.input.stat().st_size + self.events * EXTRA_BYTES[self.scenario]

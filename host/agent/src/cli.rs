@@ -29,6 +29,8 @@ enum Command {
     /// Runs one or more agents of a configuration
     #[command(alias = "node")]
     Agent(Box<AgentArgs>),
+    /// Sends the lines of a file, a folder or standard input to an avro source
+    AvroClient(Box<AvroClientArgs>),
     /// Checks configuration files: all mistakes at once, with line numbers. Exit status 1 if there is an error
     Check(CheckArgs),
     /// Prints what an agent's configuration amounts to: every option, its value, and where that comes from
@@ -147,6 +149,42 @@ impl AgentArgs {
         ];
         given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, text)| text).collect()
     }
+}
+
+/// The arguments of `flumen avro-client`: those of `flume-ng avro-client`.
+#[derive(Args, Clone, Debug)]
+pub struct AvroClientArgs {
+    /// Hostname of the avro source
+    #[arg(short = 'H', long)]
+    pub host: Option<String>,
+    /// Port of the avro source
+    #[arg(short = 'p', long)]
+    pub port: Option<u16>,
+    /// File to send, a line an event; standard input if neither it nor --dirname is given
+    #[arg(short = 'F', long, value_name = "FILE")]
+    pub filename: Option<PathBuf>,
+    /// Folder whose files are sent, oldest first; each is renamed to *.COMPLETED when it has been. Files must not
+    /// change once they are there
+    #[arg(long, value_name = "DIR")]
+    pub dirname: Option<PathBuf>,
+    /// File of headers that all events get, `name = value` on each line
+    #[arg(short = 'R', long = "headerFile", value_name = "FILE")]
+    pub header_file: Option<PathBuf>,
+    /// Properties of an RPC client, in place of --host and --port
+    #[arg(short = 'P', long = "rpcProps", value_name = "FILE")]
+    pub rpc_props: Option<PathBuf>,
+    /// Events sent at once, 5 as in Flume; with --rpcProps it is `batch-size` there
+    #[arg(long, value_name = "EVENTS", conflicts_with = "rpc_props")]
+    pub batch_size: Option<usize>,
+    /// Accepted as in Flume, without effect
+    #[arg(short = 'c', long, hide = true)]
+    pub conf: Option<PathBuf>,
+    /// Accepted as in Flume, without effect
+    #[arg(short = 'C', long, hide = true)]
+    pub classpath: Option<String>,
+    /// Sets a property, as for a JVM: -Djavax.net.ssl.trustStore=FILE
+    #[arg(short = 'D', value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
 }
 
 /// The arguments of `flumen check`.
@@ -400,6 +438,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     flumen_connect::catalog::install_plugins(&flumen_plugin::types::TYPES);
     match cli.command {
         Command::Agent(args) => commands::agent::run(&args),
+        Command::AvroClient(args) => commands::avro_client::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Plugin(command) => commands::plugin::run(&command),

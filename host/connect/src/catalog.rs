@@ -13,7 +13,7 @@ use crate::selector::{AsyncSelector, Selector};
 use crate::serializer::SerializerFactory;
 use crate::sink::Sink;
 use crate::source::Source;
-use crate::{channels, interceptors, processors, selectors, serializers, sinks, sources};
+use crate::{channels, http_handlers, interceptors, processors, selectors, serializers, sinks, sources};
 
 /// Builds a component from checked settings; the diagnostics say why it could not.
 pub type Build<T> = fn(&Settings) -> Result<T, Diagnostics>;
@@ -37,6 +37,8 @@ pub type SinkType = Type<Box<dyn Sink>>;
 pub type InterceptorType = Type<Box<dyn Interceptor>>;
 /// A serializer that can be built.
 pub type SerializerType = Type<Box<dyn SerializerFactory>>;
+/// An HTTP handler that can be built.
+pub type HttpHandlerType = Type<Box<dyn HttpHandler>>;
 /// A channel selector; the names are those of the source's channels.
 pub struct SelectorType {
     /// What is known without building one.
@@ -69,7 +71,7 @@ pub struct PluginTypes {
     /// World `selector`.
     pub selector: PluginSelectorType,
     /// World `http-handler`.
-    pub http_handler: Type<Box<dyn HttpHandler>>,
+    pub http_handler: HttpHandlerType,
 }
 
 /// A selector that is a plugin; the names are those of the source's channels.
@@ -103,6 +105,7 @@ pub fn catalog() -> Catalog {
     let specs = specs.chain(selectors::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(processors::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(serializers::TYPES.iter().map(|t| t.spec));
+    let specs = specs.chain(http_handlers::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(sinks::NESTED.iter().copied()).chain(interceptors::NESTED.iter().copied());
     Catalog::new(specs.chain(plugins().into_iter().flat_map(PluginTypes::specs)))
 }

@@ -18,6 +18,7 @@ pub mod charset;
 pub mod dead_letter;
 pub mod deserializer;
 pub mod http_handler;
+pub mod http_handlers;
 pub mod interceptor;
 pub mod interceptors;
 pub mod ledger;

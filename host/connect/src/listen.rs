@@ -69,11 +69,20 @@ pub async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, ListenE
 /// # Errors
 /// If the name has no address or none can be listened on.
 pub async fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
+    tcp_with(host, port, None).await
+}
+
+/// As [`tcp`], with a queue of so many connections that are not accepted yet.
+///
+/// # Errors
+/// If the name has no address or none can be listened on.
+pub async fn tcp_with(host: &str, port: u16, backlog: Option<u32>) -> Result<TcpListener, ListenError> {
+    let backlog = backlog.and_then(|backlog| i32::try_from(backlog).ok()).unwrap_or(BACKLOG);
     first(host, port, |address| {
         let socket = open(address, Type::STREAM, Protocol::TCP)?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
+        socket.listen(backlog)?;
         TcpListener::from_std(socket.into())
     })
     .await

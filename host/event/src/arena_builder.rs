@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! frame   │ … name │ value │ name │ value │ body │ … name │ value │ …
-//!              │       └── a span in the column of that name
+//!              │       └── in the column of that name
 //!              └── looked up; mostly the column that followed the last one in the event before
 //! ```
 //!
-//! Nothing is copied and nothing allocated per event. Values that are not UTF-8 are the exception: they are repaired
-//! as Java repairs them, with U+FFFD, into a text of their own.
+//! Bodies are not copied, and nothing is allocated per event. Values that differ from event to event are copied
+//! together at the end; those that are not UTF-8 are repaired then as Java repairs them, with U+FFFD.
 
 use std::collections::HashMap;
 
@@ -97,7 +97,9 @@ impl ArenaBuilder {
             column.pop();
         }
         let bytes = &self.arena[value.range()];
-        if str::from_utf8(bytes).is_err() {
+        // Mostly the value is the one of the event before, and has been looked at there.
+        let is_as_before = column.spans.last().is_some_and(|last| self.arena[last.range()] == *bytes);
+        if (!is_as_before || !column.repaired.is_empty()) && str::from_utf8(bytes).is_err() {
             column.repaired.push((column.spans.len(), String::from_utf8_lossy(bytes).into_owned()));
         }
         column.rows.push(row);
@@ -174,21 +176,22 @@ impl PlacedColumn {
     }
 
     fn finish(mut self, arena: &Bytes, rows: usize) -> Column {
-        let text = self.text(arena);
-        let value = |span: &Span| &text[span.range()];
-        let first = value(&self.spans[0]);
-        if self.rows.len() == rows && self.spans.iter().all(|span| value(span) == first) {
-            return Column::Constant(str::from_utf8(first).unwrap_or_default().into());
+        let is_for_all = self.rows.len() == rows;
+        if is_for_all && self.repaired.is_empty() && all_equal(&self.spans, arena) {
+            return constant(self.spans[0], arena);
+        }
+        let text = self.copied(arena);
+        if is_for_all && all_equal(&self.spans, &text) {
+            return constant(self.spans[0], &text);
         }
         Column::from_rows(text, self.rows, self.spans, rows)
     }
 
-    /// The buffer, or, where values had to be repaired, a copy of all values.
-    fn text(&mut self, arena: &Bytes) -> Bytes {
-        if self.repaired.is_empty() {
-            return arena.clone();
-        }
-        let mut text = BytesMut::new();
+    /// A copy of all values, repaired where they must be. As pieces of the buffer they would keep all of it in memory
+    /// when its bodies are gone: behind a filter that leaves few events.
+    fn copied(&mut self, arena: &Bytes) -> Bytes {
+        let bytes = self.spans.iter().map(|span| span.len as usize).sum();
+        let mut text = BytesMut::with_capacity(bytes);
         let mut repaired = self.repaired.drain(..).peekable();
         for (at, span) in self.spans.iter_mut().enumerate() {
             let start = text.len();
@@ -200,6 +203,15 @@ impl PlacedColumn {
         }
         text.freeze()
     }
+}
+
+fn all_equal(spans: &[Span], text: &[u8]) -> bool {
+    let first = &text[spans[0].range()];
+    spans.iter().all(|span| &text[span.range()] == first)
+}
+
+fn constant(value: Span, text: &[u8]) -> Column {
+    Column::Constant(str::from_utf8(&text[value.range()]).unwrap_or_default().into())
 }
 
 #[cfg(test)]
@@ -245,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_and_values_are_pieces_of_the_buffer() {
+    fn bodies_are_pieces_of_the_buffer() {
         let mut laid =
             Laid::out(9, &[b"h", b"web1", b"n", b"1", b"one", b"h", b"web1", b"n", b"2", b"two", b"three"]);
         for headers in [2, 2, 0] {
@@ -257,6 +269,19 @@ mod tests {
         assert_eq!(batch.arena().as_ptr(), place);
         assert_eq!(shown(&batch), ["h=web1,n=1 one", "h=web1,n=2 two", " three"]);
         assert!(laid.builder.is_empty());
+    }
+
+    #[test]
+    fn values_that_differ_do_not_keep_the_buffer() {
+        let filler = vec![0; 1 << 20];
+        let mut laid = Laid::out(9, &[b"n", b"1", &filler, b"n", b"2", b""]);
+        for _ in 0..2 {
+            laid.header().expect("fits");
+            laid.event();
+        }
+        let batch = laid.builder.finish();
+        let Some(Column::Each { text, .. }) = batch.headers().column("n") else { panic!("{batch:?}") };
+        assert_eq!(&text[..], b"12");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::patch::BadPlace;
 use crate::span::Span;
 
 /// The values of one header name. Rows are those of the whole batch the column was made for;
@@ -115,6 +116,41 @@ impl Column {
                 })
             }
         }
+    }
+
+    /// A column of the given rows (ascending) out of `total`, whose values are pieces of a buffer that others use as
+    /// well (often the bodies' arena): nothing is copied. Equal values in all rows become a constant.
+    ///
+    /// # Errors
+    /// If a span lies outside the buffer or is not UTF-8.
+    ///
+    /// # Panics
+    /// If rows and spans are not as many, or do not ascend, or a row is not below `total`.
+    pub fn from_buffer(
+        text: &Bytes,
+        rows: Vec<u32>,
+        spans: Vec<Span>,
+        total: usize,
+    ) -> Result<Column, BadPlace> {
+        assert_eq!(rows.len(), spans.len(), "one value per row");
+        let ascending = rows.windows(2).all(|pair| pair[0] < pair[1]);
+        assert!(
+            ascending && rows.last().is_none_or(|&last| (last as usize) < total),
+            "rows ascend below {total}"
+        );
+        let value = |span: &Span| text.get(span.range());
+        let is_text = |span: &Span| value(span).is_some_and(|bytes| str::from_utf8(bytes).is_ok());
+        if let Some(index) = spans.iter().position(|span| !is_text(span)) {
+            return Err(BadPlace { index });
+        }
+        if let Some(first) = spans.first().filter(|_| rows.len() == total)
+            && spans.iter().all(|span| value(span) == value(first))
+        {
+            return Ok(Column::Constant(
+                value(first).and_then(|v| str::from_utf8(v).ok()).unwrap_or_default().into(),
+            ));
+        }
+        Ok(Column::from_rows(text.clone(), rows, spans, total))
     }
 
     /// A column of the given rows (ascending) out of `total`, in the cheaper of the two forms.

@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub mod agent;
+pub mod avro_client;
 pub mod channel;
 pub mod check;
 mod environment;

@@ -2,13 +2,14 @@
 
 mod avro;
 mod file_roll;
+mod http;
 mod logger;
 mod null;
 
 use crate::catalog::SinkType;
 
 /// All sinks.
-pub static TYPES: &[SinkType] = &[null::NULL, logger::LOGGER, file_roll::FILE_ROLL, avro::AVRO];
+pub static TYPES: &[SinkType] = &[null::NULL, logger::LOGGER, file_roll::FILE_ROLL, avro::AVRO, http::HTTP];
 
 /// Types that only occur inside a sink's settings (path managers); built by their sinks.
 pub static NESTED: &[flumen_config::ComponentSpec] = file_roll::PATH_MANAGERS;

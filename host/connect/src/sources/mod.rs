@@ -2,8 +2,10 @@
 
 mod arena;
 mod avro;
+mod avro_legacy;
 mod backlog;
 mod exec;
+mod http;
 mod large_reads;
 mod netcat;
 mod netcat_udp;
@@ -16,7 +18,9 @@ use crate::catalog::SourceType;
 /// All sources.
 pub static TYPES: &[SourceType] = &[
     avro::AVRO,
+    avro_legacy::AVRO_LEGACY,
     exec::EXEC,
+    http::HTTP,
     netcat::NETCAT,
     netcat_udp::NETCAT_UDP,
     seq::SEQ,

@@ -1,0 +1,115 @@
+//! `flumen avro-client`, and two agents that feed each other.
+
+mod harness;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use harness::{Agent, Setup, lines_in, port_of, until};
+use tempfile::TempDir;
+
+const RECEIVER: &str = "
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = avro
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = 0
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.channels.c1.capacity = 100000
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.channel = c1
+a1.sinks.k1.sink.directory = HOME/out
+a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.sink.serializer = HEADER_AND_TEXT
+";
+
+fn receiver() -> Agent {
+    let setup = Setup::new(RECEIVER);
+    std::fs::create_dir(setup.home().join("out")).expect("made");
+    setup.start()
+}
+fn port(agent: &Agent) -> String {
+    port_of(&agent.log.line("Avro source listens on [")).to_string()
+}
+/// Status, standard output and standard error.
+fn client(home: &Path, args: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    std::fs::write(home.join("stdin"), input).expect("written");
+    let stdin = std::fs::File::open(home.join("stdin")).expect("there");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flumen"));
+    command.arg("avro-client").args(args).current_dir(home).stdin(Stdio::from(stdin));
+    let output = command.output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+#[track_caller]
+fn assert_lines(agent: &Agent, wanted: &[&str]) {
+    let out = agent.home().join("out");
+    let came = until("the lines", || Some(lines_in(&out)).filter(|lines| lines.len() >= wanted.len()));
+    assert_eq!(came, wanted);
+}
+
+#[test]
+fn avro_client_sends_a_file_a_folder_and_its_input_and_is_silent() {
+    let agent = receiver();
+    let port = port(&agent);
+    let home = TempDir::new().expect("a directory");
+    std::fs::write(home.path().join("headers"), "color = blue\nshape=round\n").expect("written");
+    std::fs::write(home.path().join("file"), "one\ntwo\r\nthree").expect("written");
+    std::fs::create_dir(home.path().join("folder")).expect("made");
+    std::fs::write(home.path().join("folder/a"), "four\n").expect("written");
+    let target = ["-H", "127.0.0.1", "-p", port.as_str()];
+    let silent = (Some(0), String::new(), String::new());
+    let file = [&target[..], &["-F", "file", "-R", "headers"]].concat();
+    assert_eq!(client(home.path(), &file, b""), silent);
+    let folder = [&target[..], &["--dirname", "folder"]].concat();
+    assert_eq!(client(home.path(), &folder, b""), silent);
+    assert!(home.path().join("folder/a.COMPLETED").exists());
+    assert_eq!(client(home.path(), &folder, b""), silent, "there is nothing to send any more");
+    let properties = format!(
+        "client.type = default_failover\nhosts = a b\nhosts.a = 127.0.0.1:1\nhosts.b = 127.0.0.1:{port}\n"
+    );
+    std::fs::write(home.path().join("rpc"), properties).expect("written");
+    let (status, _, said) = client(home.path(), &["-P", "rpc"], b"five\nsix");
+    assert_eq!(status, Some(0), "{said}");
+    let blue = "{color=blue, shape=round}";
+    let [one, two, three] = ["one", "two", "three"].map(|text| format!("{blue} {text}"));
+    assert_lines(&agent, &[&one, &two, &three, "{} four", "{} five", "{} six"]);
+}
+
+#[test]
+fn avro_client_ends_with_1_and_the_reason() {
+    let home = TempDir::new().expect("a directory");
+    std::fs::write(home.path().join("bad"), "hosts = a\nclient.type = thrift\n").expect("written");
+    for (args, wanted) in [
+        (&["-H", "127.0.0.1", "-p", "1"][..], "cannot connect to 127.0.0.1:1"),
+        (&["-H", "127.0.0.1"], "You must specify a port to connect to with --port"),
+        (&["-p", "1"], "You must specify a hostname to connect to with --host"),
+        (&[], "Either --rpcProps or both --host and --port must be specified."),
+        (&["-H", "h", "-p", "1", "-F", "x", "--dirname", "y"], "cannot be used simultaneously"),
+        (&["-H", "127.0.0.1", "-p", "1", "-F", "missing"], "cannot open missing"),
+        (&["-H", "127.0.0.1", "-p", "1", "-R", "missing"], "cannot read missing"),
+        (&["-P", "bad"], "bad:2"),
+        (&["-P", "missing"], "cannot read missing"),
+    ] {
+        let (status, _, said) = client(home.path(), args, b"line\n");
+        assert_eq!(status, Some(1), "{args:?}: {said}");
+        assert!(said.contains(wanted), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn events_go_from_agent_to_agent_with_their_headers() {
+    let last = receiver();
+    let first = RECEIVER
+        .replace("type = avro", "type = seq")
+        .replace("r1.channels", "r1.totalEvents = 5000\na1.sources.r1.batchSize = 100\na1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = static\na1.sources.r1.interceptors.i1.key = hop\na1.sources.r1.interceptors.i1.value = first\na1.sources.r1.channels")
+        .replace("type = file_roll", &format!("type = avro\na1.sinks.k1.hostname = 127.0.0.1\na1.sinks.k1.port = {}", port(&last)));
+    let first = Setup::new(&first).start();
+    let out = last.home().join("out");
+    let came = until("all events", || Some(lines_in(&out)).filter(|lines| lines.len() >= 5000));
+    let wanted: Vec<String> = (0..5000).map(|n| format!("{{hop=first}} {n}")).collect();
+    assert_eq!(came, wanted);
+    drop(first);
+}
