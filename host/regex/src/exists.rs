@@ -6,12 +6,14 @@
 //! .*error.*            what can be empty at either end is left out: a search for `error`
 //! ^\d{4} .*failed$     `^`, a head of fixed length, `.*`, a rest: the head is compared where it must stand,
 //!                      the line's end is looked for with SIMD, and only then the rest is searched
+//! [05] user            fixed characters, then a literal: see `near`
 //! ```
 
 use regex_automata::{Anchored, Input, meta};
 use regex_syntax::hir::{Hir, Look};
 
 use crate::ast::{Assert, Node};
+use crate::near::Near;
 use crate::set::{CharSet, LAST};
 use crate::text::first_terminator;
 
@@ -24,6 +26,8 @@ pub(crate) enum Exists {
     Shorter(meta::Regex),
     /// `^`, a head, `.*`, a rest.
     Line(Line),
+    /// A literal with fixed characters before it.
+    Near(Near),
 }
 
 #[derive(Debug)]
@@ -54,7 +58,7 @@ enum Rest {
 }
 
 /// ASCII characters, one bit each.
-type AsciiSet = u128;
+pub(crate) type AsciiSet = u128;
 
 /// Longer sequences are left to an automaton.
 const ASCII_SETS_MAX: usize = 64;
@@ -73,6 +77,9 @@ impl Exists {
             return Exists::Line(line);
         }
         let kept = trimmed(&nodes);
+        if let Some(near) = Near::study(kept, || hir(kept).and_then(|hir| compile(&hir))) {
+            return Exists::Near(near);
+        }
         if kept.len() == nodes.len() {
             return Exists::Search;
         }
@@ -151,12 +158,12 @@ impl Line {
     }
 }
 
-fn takes(sets: &[AsciiSet], text: &[u8]) -> bool {
+pub(crate) fn takes(sets: &[AsciiSet], text: &[u8]) -> bool {
     sets.iter().zip(text).all(|(set, &byte)| byte.is_ascii() && set >> byte & 1 == 1)
 }
 
 /// The sequence as one set for each of its characters, if it has a fixed length and takes only ASCII.
-fn ascii_sets(nodes: &[Node]) -> Option<Vec<AsciiSet>> {
+pub(crate) fn ascii_sets(nodes: &[Node]) -> Option<Vec<AsciiSet>> {
     let mut sets = Vec::new();
     for node in nodes {
         let (node, times) = match node {
@@ -177,7 +184,7 @@ fn ascii_sets(nodes: &[Node]) -> Option<Vec<AsciiSet>> {
 }
 
 /// A sequence without nesting that means nothing.
-fn flatten(node: &Node, out: &mut Vec<Node>) {
+pub(crate) fn flatten(node: &Node, out: &mut Vec<Node>) {
     match node {
         Node::Concat(nodes) => nodes.iter().for_each(|node| flatten(node, out)),
         Node::Group(_, body) => flatten(body, out),

@@ -29,6 +29,7 @@ mod error;
 mod exists;
 mod groups;
 mod linear;
+mod near;
 mod parse;
 mod property;
 mod regex;

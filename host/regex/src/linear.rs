@@ -14,6 +14,7 @@ use regex_syntax::hir::{self, Hir, literal};
 
 use crate::ast::{Assert, Kind, Node, Repeat, Shape};
 use crate::exists::Exists;
+use crate::near::Run;
 use crate::set::CharSet;
 
 /// What the automaton of one pattern may take, in bytes.
@@ -43,6 +44,8 @@ pub(crate) struct Linear {
     exists: Exists,
     /// What every match begins with, if that is one literal.
     first: Option<memmem::Finder<'static>>,
+    /// The way to spans where the pattern is a literal and a run.
+    run: Option<Run>,
     whole: OnceLock<Option<meta::Regex>>,
     hir: Hir,
     pub(crate) needs: Needs,
@@ -64,7 +67,8 @@ impl Linear {
         let Builder { needs, spans, .. } = builder;
         let exists = Exists::study(node, &mut part, compile);
         let first = first_literal(&hir);
-        Ok(Linear { search, exists, first, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
+        let run = Run::study(node);
+        Ok(Linear { search, exists, first, run, whole: OnceLock::new(), hir, needs, dollar_at_tail, spans })
     }
 
     /// Whether there is a match.
@@ -74,6 +78,17 @@ impl Linear {
             Exists::Search => self.search.is_match(text),
             Exists::Shorter(search) => search.is_match(text),
             Exists::Line(line) => line.is_match(text),
+            Exists::Near(near) => near.is_match(text),
+        }
+    }
+
+    /// Whether there is a match, where that can be told without knowing that the bytes are UTF-8: the pattern takes
+    /// ASCII alone and looks at nothing else, and decoding neither makes ASCII of other bytes nor takes any away.
+    #[inline]
+    pub(crate) fn is_match_of_bytes(&self, body: &[u8]) -> Option<bool> {
+        match &self.exists {
+            Exists::Near(near) if near.is_fixed() => Some(near.is_match(body)),
+            _ => None,
         }
     }
 
@@ -87,6 +102,9 @@ impl Linear {
     /// The span of the first match from `from` on.
     #[inline]
     pub(crate) fn span(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        if let Some(run) = &self.run {
+            return run.span(text, from);
+        }
         if let Some(first) = &self.first {
             return self.span_from_literal(first, text, from);
         }

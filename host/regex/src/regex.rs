@@ -103,6 +103,9 @@ impl JavaRegex {
 
     /// Whether the pattern matches somewhere in the body: `Matcher.find()`.
     pub fn find(&self, body: &[u8]) -> Result<bool, MatchError> {
+        if let Some(answer) = self.inner.linear.as_ref().and_then(|linear| linear.is_match_of_bytes(body)) {
+            return Ok(answer);
+        }
         let text = &*text::decode(body);
         if let Some(linear) = &self.inner.linear {
             match fit(linear, text) {

@@ -1,0 +1,134 @@
+//! A literal in the middle of a pattern: it is looked for with SIMD, and what stands before it is compared where it is.
+//!
+//! ```text
+//! [05] user\d*        before: one of `05`    literal: ` user`    behind: any (can be empty, so it is left out)
+//! \d{3} GET /[a-z]    before: three digits   literal: ` GET /`   behind: the automaton, from the start of `before`
+//! ```
+//!
+//! On machines without Teddy (SIMD for several literals; WebAssembly has none) an automaton would take some 3 ns a byte
+//! for such a pattern.
+
+use memchr::memmem;
+use regex_automata::{Anchored, Input, meta};
+
+use crate::ast::{Kind, Node};
+use crate::exists::{AsciiSet, ascii_sets, flatten, takes};
+
+/// Shorter literals are found too often.
+const LITERAL_BYTES_MIN: usize = 3;
+/// So often the automaton is begun at a literal before it takes over, so that the time stays linear.
+const TRIES_MAX: usize = 4;
+
+#[derive(Debug)]
+pub(crate) struct Near {
+    before: Vec<AsciiSet>,
+    literal: memmem::Finder<'static>,
+    /// The whole pattern, where something stands behind the literal.
+    whole: Option<meta::Regex>,
+}
+
+impl Near {
+    /// For a sequence of nodes that begins with characters of ASCII sets, some of them in a row with one character
+    /// each. `whole` compiles the sequence.
+    pub(crate) fn study(nodes: &[Node], whole: impl FnOnce() -> Option<meta::Regex>) -> Option<Self> {
+        let mut sets = Vec::new();
+        let fixed = nodes.iter().map_while(|node| ascii_sets(std::slice::from_ref(node)));
+        let taken = fixed.map(|more| sets.extend(more)).count();
+        let literal = literal(&sets)?;
+        let bytes: Vec<u8> = sets[literal.clone()].iter().map(|set| set.trailing_zeros() as u8).collect();
+        // What is behind the literal and fixed as well could be compared; the automaton does it for now.
+        let ends_there = taken == nodes.len() && literal.end == sets.len();
+        let whole = if ends_there { None } else { Some(whole()?) };
+        sets.truncate(literal.start);
+        Some(Self { before: sets, literal: memmem::Finder::new(&bytes).into_owned(), whole })
+    }
+
+    /// Whether the pattern is fixed ASCII characters and nothing else.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.whole.is_none()
+    }
+
+    /// Whether the text has a match.
+    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        let (mut at, mut tries) = (0, 0);
+        while let Some(found) = self.literal.find(&text[at..]) {
+            let place = at + found;
+            at = place + 1;
+            let Some(start) = place.checked_sub(self.before.len()) else { continue };
+            if !takes(&self.before, &text[start..place]) {
+                continue;
+            }
+            let Some(whole) = &self.whole else { return true };
+            if tries == TRIES_MAX {
+                return whole.is_match(Input::new(text).range(start..));
+            }
+            tries += 1;
+            let here = Input::new(text).range(start..).anchored(Anchored::Yes).earliest(true);
+            if whole.search_half(&here).is_some() {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// A literal, then as many characters of a set as there are: `user=[a-z]+`. What most masks are; no automaton is needed to
+/// find where such a match ends.
+#[derive(Debug)]
+pub(crate) struct Run {
+    literal: memmem::Finder<'static>,
+    set: AsciiSet,
+    least: usize,
+}
+
+/// A larger least number could be counted again and again, in vain.
+const LEAST_MAX: u32 = 8;
+
+impl Run {
+    pub(crate) fn study(node: &Node) -> Option<Self> {
+        let mut nodes = Vec::new();
+        flatten(node, &mut nodes);
+        let (Node::Repeat(repeat), literal) = nodes.split_last()? else { return None };
+        if repeat.max.is_some() || repeat.kind != Kind::Greedy || repeat.min > LEAST_MAX {
+            return None;
+        }
+        let body = ascii_sets(std::slice::from_ref(&repeat.body))?;
+        let [set] = body.as_slice() else { return None };
+        let literal = ascii_sets(literal)?;
+        if literal.len() < LITERAL_BYTES_MIN || literal.iter().any(|set| set.count_ones() != 1) {
+            return None;
+        }
+        let bytes: Vec<u8> = literal.iter().map(|set| set.trailing_zeros() as u8).collect();
+        let literal = memmem::Finder::new(&bytes).into_owned();
+        Some(Self { literal, set: *set, least: repeat.min as usize })
+    }
+
+    /// The span of the first match from `from` on.
+    pub(crate) fn span(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        let mut at = from;
+        loop {
+            at += self.literal.find(&text[at..])?;
+            let rest = &text[at + self.literal.needle().len()..];
+            let run = rest.iter().position(|byte| !byte.is_ascii() || self.set >> byte & 1 == 0);
+            let run = run.unwrap_or(rest.len());
+            if run >= self.least {
+                return Some((at, text.len() - rest.len() + run));
+            }
+            at += 1;
+        }
+    }
+}
+
+/// The longest run of sets with one character, of those that are long enough the first.
+fn literal(sets: &[AsciiSet]) -> Option<std::ops::Range<usize>> {
+    let mut best: Option<std::ops::Range<usize>> = None;
+    let mut start = 0;
+    for end in 1..=sets.len() {
+        if sets[end - 1].count_ones() != 1 {
+            start = end;
+        } else if best.as_ref().is_none_or(|best| end - start > best.len()) {
+            best = Some(start..end);
+        }
+    }
+    best.filter(|best| best.len() >= LITERAL_BYTES_MIN)
+}

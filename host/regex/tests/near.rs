@@ -1,0 +1,70 @@
+//! Patterns with a literal that is looked for first (`src/near.rs`).
+
+use flumen_regex::{JavaRegex, Replacement};
+
+/// By the rules of `Matcher.find()`.
+#[test]
+fn a_literal_in_the_middle_tells_what_java_tells() {
+    let cases: [(&str, &[(&str, bool)]); 7] = [
+        (
+            "[05] user",
+            &[("0 user", true), ("a5 users", true), ("1 user", false), (" user", false), ("", false)],
+        ),
+        ("[05] user", &[("1 user 5 user", true), ("x user user user user user 0 user", true)]),
+        ("\\d{3} GET /[a-z]", &[("200 GET /1 200 GET /x", true), ("20 GET /x", false), ("200 GET /", false)]),
+        ("[ab]xyz[0-9]+$", &[("axyz1", true), ("axyz1x", false), ("axyz1\n", true), ("xyz1", false)]),
+        ("aaab", &[("aaaaaaaaab", true), ("aaaaaaaa", false)]),
+        ("[a-c]abc\\bx?", &[("aabc", true), ("aabcd", false), ("éaabc", true), ("aabcé", false)]),
+        ("x{2}(abc|abd)", &[("xxabd", true), ("xabd", false)]),
+    ];
+    for (pattern, texts) in cases {
+        let regex = JavaRegex::new(pattern).expect(pattern);
+        for (text, expected) in texts {
+            assert_eq!(regex.find(text.as_bytes()), Ok(*expected), "{pattern} on {text:?}");
+        }
+    }
+}
+
+/// By the rules of `Matcher.replaceAll("<>")`.
+#[test]
+fn a_literal_and_a_run_are_replaced_as_java_does() {
+    let cases: [(&str, &[(&str, &str)]); 4] = [
+        (
+            "user=[a-z]+",
+            &[("user=ann user= user=bob1", "<> user= <>1"), ("user=é", "user=é"), ("use", "use")],
+        ),
+        ("abc[abc]*", &[("xabcabcdabc", "x<>d<>"), ("ab", "ab")]),
+        ("id:\\d{2,}", &[("id:1 id:12 id:123x", "id:1 <> <>x")]),
+        ("(key)=(\\w+)", &[("key=v; key=", "<>; key=")]),
+    ];
+    for (pattern, texts) in cases {
+        let regex = JavaRegex::new(pattern).expect(pattern);
+        let with = Replacement::new("<>", &regex).expect("a text");
+        for (text, expected) in texts {
+            let mut out = Vec::new();
+            let places = regex.replace_all(text.as_bytes(), &with, &mut out).expect("linear");
+            let out = if places == 0 { (*text).to_owned() } else { String::from_utf8(out).expect("text") };
+            assert_eq!(out, *expected, "{pattern} on {text:?}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_utf8_do_not_hide_a_literal() {
+    let regex = JavaRegex::new("[05] user").expect("a pattern");
+    for (bytes, expected) in [
+        (&b"\xC3\x280 user\xFF"[..], true),
+        (b"0\xE2\x82 user", false),
+        (b"\xF0\x9F5 user", true),
+        (b"\xE0\x80", false),
+    ] {
+        assert_eq!(regex.find(bytes), Ok(expected), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_text_full_of_the_literal_takes_linear_time() {
+    let text = "0abc".repeat(200_000);
+    let regex = JavaRegex::new("[0-9]abc[0-9a-c]*x").expect("a pattern");
+    assert_eq!(regex.find(text.as_bytes()), Ok(false));
+}
