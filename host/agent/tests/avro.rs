@@ -2,10 +2,13 @@
 
 mod harness;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use harness::{Agent, Setup, lines_in, port_of, until};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 const RECEIVER: &str = "
@@ -112,4 +115,41 @@ fn events_go_from_agent_to_agent_with_their_headers() {
     let wanted: Vec<String> = (0..5000).map(|n| format!("{{hop=first}} {n}")).collect();
     assert_eq!(came, wanted);
     drop(first);
+}
+
+/// A request of 100 events with 200 bytes and two headers each, as Flume's client writes it.
+fn request(serial: u32) -> Vec<u8> {
+    const HASH: [u8; 16] = *b"\x86\xaa\xda\xe2\xc4\x54\x74\xc0\xfe\x93\xff\xd0\xf2\x35\x0a\x65";
+    let handshake = if serial == 1 { [&HASH[..], b"\0", &HASH, b"\x02\0"].concat() } else { Vec::new() };
+    let head = [&handshake[..], b"\0\x16appendBatch"].concat();
+    let event = [&b"\x04\x02a\x02b\x02c\x02d\0\x90\x03"[..], &[b'x'; 200]].concat();
+    let events = [&b"\xc8\x01"[..], &event.repeat(100), b"\0"].concat();
+    let buffer = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat();
+    [&serial.to_be_bytes()[..], &2u32.to_be_bytes(), &buffer(&head), &buffer(&events)].concat()
+}
+
+#[test]
+fn a_thousand_connections_are_all_served_in_little_memory() {
+    const CLIENTS: usize = 1000;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).expect("allowed");
+    let config = RECEIVER.replace("type = file_roll", "type = null\na1.sinks.k1.batchSize = 100");
+    let agent = Setup::new(&config).start();
+    let port: u16 = port(&agent).parse().expect("a number");
+    let connect = |_| TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    let mut clients: Vec<TcpStream> = (0..CLIENTS).map(connect).collect();
+    for serial in 1..=5 {
+        let request = request(serial);
+        // All at once; and then each has its answer, whatever the others do.
+        clients.iter_mut().for_each(|client| client.write_all(&request).expect("taken"));
+        for client in &mut clients {
+            let mut answer = vec![0; if serial == 1 { 27 } else { 23 }];
+            client.read_exact(&mut answer).expect("an answer");
+            assert_eq!(answer[answer.len() - 2..], [0, 0], "OK");
+        }
+    }
+    let metrics = agent.metrics();
+    assert_eq!(metrics.count("SOURCE.r1", "OpenConnectionCount"), CLIENTS as u64);
+    assert_eq!(metrics.count("SOURCE.r1", "EventAcceptedCount"), 500_000);
+    assert!(agent.rss_kib() < 100 * 1024, "{} KiB", agent.rss_kib());
 }
