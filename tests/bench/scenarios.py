@@ -6,6 +6,7 @@
     S3  exec cat -> memory -> file_roll  200-byte lines
     S4  exec cat -> file -> file_roll    200-byte lines, each batch durable before the next is read
     S5  avro -> memory -> null, and its variants: see avro.py
+    S4stress and S9 with their variants: see durable.py
     S6  S3 with regex_filter, search_replace and timestamp
     S7  syslogtcp -> memory -> file_roll, and S7m with multiport_syslogtcp: see syslogs.py
     S8  http -> memory -> null           JSON arrays of 100 events of 200 bytes over 8 connections
@@ -23,6 +24,7 @@ import time
 from pathlib import Path
 
 from avro import AVRO_EVENTS, AvroScenarios
+from durable import DURABLE, DURABLE_EVENTS, with_sources
 from errors import BenchError
 from harness import net
 from harness.process import Child, Idle, cpu_s, memory_mib, wait_until
@@ -31,10 +33,12 @@ from tools import tool
 
 HERE = Path(__file__).resolve().parent
 LINE_BYTES = 200
-EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, **AVRO_EVENTS, "S6": 3_000_000, **SYSLOG_EVENTS, "S8": 4_000_000}
+EVENTS = {"S0": 0, "S1": 20_000_000, "S2": 5_000_000, "S3": 5_000_000, "S4": 1_000_000, **AVRO_EVENTS, "S6": 3_000_000, **SYSLOG_EVENTS, "S8": 4_000_000, **DURABLE_EVENTS}
+# What a run without names measures.
+BY_DEFAULT = [name for name in EVENTS if name not in DURABLE]
 # How much longer an event comes out: in S6 `user=bob` becomes `user=****`.
-EXTRA_BYTES = {"S3": 0, "S4": 0, "S6": 1}
-STALL_S = 20  # Output that has not grown for so long will not be complete.
+EXTRA_BYTES = {"S6": 1}
+STALL_S = 60  # Output that has not grown for so long will not be complete. Derby takes half a minute to begin.
 IDLE_S = 10
 # S8: what one request holds, and how many are under way.
 HTTP_EVENTS, HTTP_CONNECTIONS = 100, 8
@@ -50,8 +54,10 @@ class Bench(AvroScenarios, SyslogScenarios):
         (self.dir / "out").mkdir()
         self.port, self.port2 = net.free_port(), net.free_port()
         self.input = lines_file(data, events) if scenario in ("S3", "S4", "S6") else None
-        text = (HERE / "conf" / f"{scenario.split('-')[0]}.conf").read_text()
-        for mark, value in {"PORT": self.port, "PORT2": self.port2, "DIR": self.dir, "INPUT": self.input, "N": events}.items():
+        batch, sources, _ = DURABLE.get(scenario, (1, 1, 0))
+        self.events -= self.events % (batch * sources)
+        text = with_sources((HERE / "conf" / f"{scenario.split('-')[0]}.conf").read_text(), sources)
+        for mark, value in {"PORT": self.port, "PORT2": self.port2, "DIR": self.dir, "INPUT": self.input, "N": self.events // sources, "BATCH": batch}.items():
             text = text.replace(f"@{mark}@", str(value))
         self.conf = self.dir / "agent.conf"
         self.conf.write_text(text)
@@ -59,7 +65,8 @@ class Bench(AvroScenarios, SyslogScenarios):
 
     def run(self, measure=None):
         """Starts the agent, measures (the scenario's own way, if nothing else is asked), stops it."""
-        measure = measure or getattr(self, self.scenario.lower().replace("-", "_"))
+        own = "s3" if self.scenario in DURABLE else self.scenario.lower().replace("-", "_")
+        measure = measure or getattr(self, own)
         env = dict(os.environ, FLUME_LOG_LEVEL="WARN")
         command = [*self.command, "agent", "-n", "a1", "-f", str(self.conf)]
         self.started = time.monotonic()
@@ -141,7 +148,7 @@ class Bench(AvroScenarios, SyslogScenarios):
         return float(wall_s)
 
     def s3(self):
-        target = self.input.stat().st_size + self.events * EXTRA_BYTES[self.scenario]
+        target = self.events * (LINE_BYTES + EXTRA_BYTES.get(self.scenario, 0))
         half, written, grown = None, -1, time.monotonic()
         while written < target:
             time.sleep(0.005)

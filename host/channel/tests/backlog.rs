@@ -1,5 +1,5 @@
-//! A long backlog: memory stays small, and the first event comes at once. 10 million events with
-//! `FLUMEN_TEST_LONG=1`, else 300,000.
+//! A long backlog: memory stays small, and the first event comes at once. 10 million events of 200 bytes with
+//! `FLUMEN_TEST_LONG=1`, else 300,000; `FLUMEN_TEST_BACKLOG=50000` for 50,000 thousand, which are 10 GB.
 
 #![allow(clippy::print_stdout, reason = "the figures")]
 
@@ -31,7 +31,9 @@ fn peak_kib() -> usize {
 
 #[test]
 fn memory_is_bounded_and_the_start_immediate_with_a_long_backlog() {
-    let batches = if std::env::var_os("FLUMEN_TEST_LONG").is_some() { 10_000 } else { 300 };
+    let batches = std::env::var("FLUMEN_TEST_BACKLOG").ok().and_then(|text| text.parse().ok());
+    let batches =
+        batches.unwrap_or(if std::env::var_os("FLUMEN_TEST_LONG").is_some() { 10_000 } else { 300 });
     let dir = tempfile::tempdir().expect("a folder");
     let spans = (0..1000).map(|n| Span::new(n * 200..n * 200 + 199)).collect();
     let batch = Batch::from_arena(vec![b'x'; 200_000].into(), spans);
@@ -50,6 +52,7 @@ fn memory_is_bounded_and_the_start_immediate_with_a_long_backlog() {
         let (channel, _gate) = open(dir.path());
         let take = channel.take(1000).await.expect("events");
         let first = since.elapsed();
+        println!("first event after {first:?}; {} MiB resident at most so far", peak_kib() >> 10);
         assert_eq!((take.len(), channel.status().events), (1000, batches * 1000));
         assert!(first < Duration::from_secs(1), "the first event came after {first:?}");
         take.commit(&mut || ()).await.expect("recorded");

@@ -1,17 +1,20 @@
 //! Power cuts, failing calls and damage, on a simulated disk.
 //!
 //! Each state of a disk after a power cut is opened and drained: what was acknowledged is there once and in order,
-//! what was taken for good is not, and the channel goes on working. `FLUMEN_TEST_LONG=1` for 100,000 states;
-//! `FLUMEN_TEST_SEED=n` repeats a run.
+//! what was taken for good is not, and the channel goes on working. `FLUMEN_TEST_LONG=1` for 100,000 states,
+//! `FLUMEN_TEST_STATES=n` for any number; `FLUMEN_TEST_SEED=n` repeats a run.
 
 #![allow(clippy::print_stdout, reason = "seeds and counts of a run, seen when it fails")]
 
 #[path = "crash/model.rs"]
 mod model;
 
+use std::time::Duration;
+
 use flumen_channel::Channel;
-use flumen_channel::file::storage::simulated::{Fault, SimulatedDisk};
-use model::{Doing, Subject, Truth, limits, numbers};
+use flumen_channel::file::SyncPolicy;
+use flumen_channel::file::storage::simulated::{Chooser, Fault, SimulatedDisk};
+use model::{Doing, Subject, Truth, limits, limits_with, numbers};
 
 fn is_long() -> bool {
     std::env::var_os("FLUMEN_TEST_LONG").is_some()
@@ -30,14 +33,13 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 async fn step(subject: &Subject, truth: &mut Truth, rng: &mut fastrand::Rng) -> Doing {
     match rng.u8(0..10) {
         0..5 => {
-            let events = truth.fresh(rng.u64(1..6));
-            let doing = Doing::Put(events.clone());
-            if subject.put(&events).await {
-                truth.pending.extend(events);
-            } else {
-                truth.unsure.extend(events);
+            let puts: Vec<Vec<u64>> =
+                (0..=rng.u64(0..=truth.beside)).map(|_| truth.fresh(rng.u64(1..6))).collect();
+            let acked = futures_util::future::join_all(puts.iter().map(|events| subject.put(events))).await;
+            for (events, acked) in puts.iter().zip(acked) {
+                if acked { truth.pending.extend(events) } else { truth.unsure.extend(events) }
             }
-            doing
+            Doing::Put(puts)
         }
         5..8 => {
             let Ok(Some(take)) = subject.channel.try_take(rng.usize(1..9)).await else {
@@ -55,7 +57,7 @@ async fn step(subject: &Subject, truth: &mut Truth, rng: &mut fastrand::Rng) -> 
             let events = truth.fresh(rng.u64(1..4));
             subject.withdraw(&events).await;
             truth.unsure.extend(events.iter().copied());
-            Doing::Put(events)
+            Doing::Put(vec![events])
         }
         _ => {
             match rng.u8(0..3) {
@@ -74,8 +76,11 @@ async fn check_after_cut(
     rng: &mut fastrand::Rng,
     shape: (usize, usize),
 ) {
-    let after = disk.after_power_cut(rng);
-    let subject = Subject::open(&after, limits(shape.0, shape.1));
+    check_state(&disk.after_power_cut(rng), truth, doing, shape).await;
+}
+
+async fn check_state(after: &SimulatedDisk, truth: &Truth, doing: &Doing, shape: (usize, usize)) {
+    let subject = Subject::open(after, limits(shape.0, shape.1));
     let delivered = subject.drain().await;
     truth.judge(&delivered, doing);
     assert_eq!(
@@ -86,7 +91,7 @@ async fn check_after_cut(
     );
     assert!(subject.put(&[truth.next + 100]).await, "the channel works");
     subject.channel.close();
-    let again = Subject::open(&after, limits(shape.0, shape.1));
+    let again = Subject::open(after, limits(shape.0, shape.1));
     assert_eq!(
         again.drain().await,
         [truth.next + 100],
@@ -101,7 +106,7 @@ async fn live(seed: u64) -> usize {
     let disk = SimulatedDisk::default();
     let mut watcher = rng.fork();
     disk.watch(move || watcher.u8(0..8) == 0);
-    let mut truth = Truth::default();
+    let mut truth = Truth { beside: if shape.0 == 1 { 2 } else { 0 }, ..Truth::default() };
     let mut subject = Subject::open(&disk, limits(shape.0, shape.1));
     let mut states = 0;
     for _ in 0..40 {
@@ -130,7 +135,8 @@ async fn live(seed: u64) -> usize {
 #[test]
 fn acked_events_survive_every_power_cut() {
     let seed = seed();
-    let wanted = if is_long() { 100_000 } else { 2_000 };
+    let wanted = std::env::var("FLUMEN_TEST_STATES").ok().and_then(|text| text.parse().ok());
+    let wanted = wanted.unwrap_or(if is_long() { 100_000 } else { 2_000 });
     let (mut states, mut life) = (0, 0);
     while states < wanted {
         let seed = seed.wrapping_add(life);
@@ -139,6 +145,129 @@ fn acked_events_survive_every_power_cut() {
         life += 1;
     }
     println!("{states} states in {life} lives");
+}
+
+/// Choices counted through like an odometer: every combination comes once.
+#[derive(Default)]
+struct Odometer {
+    digits: Vec<(usize, usize)>,
+    at: usize,
+}
+impl Chooser for Odometer {
+    fn below(&mut self, n: usize) -> usize {
+        if self.at == self.digits.len() {
+            self.digits.push((0, n));
+        }
+        self.at += 1;
+        self.digits[self.at - 1].0
+    }
+}
+impl Odometer {
+    /// Whether there is another combination.
+    fn turn(&mut self) -> bool {
+        self.at = 0;
+        while let Some((digit, n)) = self.digits.pop() {
+            if digit + 1 < n {
+                self.digits.push((digit + 1, n));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Not some states but all of them: a first life, from empty folders, with two puts, a take and an end.
+#[test]
+fn every_single_state_after_a_power_cut_of_a_short_life_is_survived() {
+    let states = block_on(async {
+        let (disk, shape) = (SimulatedDisk::default(), (1, 1 << 20));
+        disk.watch(|| true);
+        let (mut truth, mut states) = (Truth::default(), 0);
+        let subject = Subject::closed(&disk, limits(shape.0, shape.1));
+        for at in 0..5 {
+            let before = truth.clone();
+            let doing = match at {
+                0 => {
+                    subject.channel.try_open().expect("opened");
+                    Doing::Nothing
+                }
+                1 | 2 => {
+                    let events = truth.fresh(2);
+                    assert!(subject.put(&events).await);
+                    truth.pending.extend(&events);
+                    Doing::Put(vec![events])
+                }
+                3 => {
+                    let take = subject.channel.take(3).await.expect("events");
+                    let events = numbers(&*take);
+                    take.commit(&mut || ()).await.expect("recorded");
+                    truth.pending.retain(|n| !events.contains(n));
+                    Doing::Take(events)
+                }
+                _ => {
+                    subject.channel.close();
+                    Doing::Nothing
+                }
+            };
+            let at_step = Truth { next: truth.next, ..before };
+            for watched in disk.watched() {
+                let mut choices = Odometer::default();
+                loop {
+                    check_state(&watched.after_power_cut(&mut choices), &at_step, &doing, shape).await;
+                    states += 1;
+                    if !choices.turn() {
+                        break;
+                    }
+                }
+            }
+        }
+        states
+    });
+    println!("{states} states, all there are");
+    assert!(states > 100, "{states}");
+}
+
+/// Where puts do not wait for a sync, a power cut costs what was put since the last one, and nothing else: no order,
+/// no half of a put, and no alarm about events that were delivered.
+#[test]
+fn without_a_sync_for_each_put_a_power_cut_costs_the_last_ones_and_nothing_else() {
+    let seed = seed();
+    let (wanted, mut states) = (if is_long() { 20_000 } else { 1_000 }, 0);
+    for life in 0.. {
+        if states >= wanted {
+            break;
+        }
+        println!("life {}", seed.wrapping_add(life));
+        let mut rng = fastrand::Rng::with_seed(seed.wrapping_add(life));
+        states += block_on(async {
+            let limits = || {
+                limits_with(1 + (seed + life) as usize % 2, 0, SyncPolicy::Every(Duration::from_secs(3600)))
+            };
+            let disk = SimulatedDisk::default();
+            let mut watcher = rng.fork();
+            disk.watch(move || watcher.u8(0..8) == 0);
+            let mut truth = Truth::default();
+            let subject = Subject::open(&disk, limits());
+            let mut states = 0;
+            for _ in 0..60 {
+                step(&subject, &mut truth, &mut rng).await;
+                for watched in disk.watched() {
+                    let after = Subject::open(&watched.after_power_cut(&mut rng), limits());
+                    let delivered = after.drain().await;
+                    assert!(delivered.windows(2).all(|pair| pair[0] < pair[1]), "{delivered:?}");
+                    assert!(delivered.iter().all(|n| *n < truth.next), "{delivered:?}");
+                    assert_eq!(after.quarantined(), 0, "{:?}", after.channel.metrics());
+                    states += 1;
+                }
+            }
+            // An orderly end makes all of it durable.
+            subject.channel.close();
+            let after = Subject::open(&disk.after_power_cut(&mut rng), limits());
+            truth.judge(&after.drain().await, &Doing::Nothing);
+            states
+        });
+    }
+    println!("{states} states");
 }
 
 /// The same short life for every run, with calls that fail.

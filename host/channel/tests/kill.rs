@@ -2,7 +2,7 @@
 //!
 //! The child puts and takes as fast as it can and says so, line by line, on a pipe: `P n` when event n was
 //! acknowledged, `D n` when it was taken, `C n` when that take was committed. 100 kills, or 10,000 with
-//! `FLUMEN_TEST_LONG=1`.
+//! `FLUMEN_TEST_LONG=1`, or as many as `FLUMEN_TEST_KILLS` says. `FLUMEN_TEST_SEED=n` repeats the choice of moments.
 
 #![allow(clippy::print_stdout, reason = "seeds and counts of a run, seen when it fails")]
 
@@ -126,11 +126,15 @@ impl Ledger {
 
 #[test]
 fn acked_events_survive_every_kill() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let kills = if std::env::var_os("FLUMEN_TEST_LONG").is_some() { 10_000 } else { 100 };
+    let kills = number("FLUMEN_TEST_KILLS").map_or(kills, |kills| kills as usize);
+    let seed = number("FLUMEN_TEST_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("FLUMEN_TEST_SEED={seed}");
     let dir = tempfile::tempdir().expect("a folder");
     let mut ledger =
         Ledger { put: BTreeSet::new(), committed: BTreeSet::new(), unsure: BTreeSet::new(), last: 0 };
-    let mut rng = fastrand::Rng::new();
+    let mut rng = fastrand::Rng::with_seed(seed);
     for _ in 0..kills {
         // Also a child that could not say a word before it died has used its numbers.
         ledger.last += 1000;

@@ -19,6 +19,7 @@ fn limits(server: &Server, wanted: Wanted, channel: &str) -> SqlLimits {
         server: server.config(),
         channel: channel.to_owned(),
         retry: Duration::from_secs(20),
+        answer_within: Duration::from_secs(30),
     };
     SqlLimits {
         capacity: wanted.capacity,
@@ -247,6 +248,36 @@ fn puts_are_refused_when_the_server_stays_away_and_accepted_when_it_is_back() {
             stored = put(&channel, 10..15).await;
         }
         stored.expect("the server is back");
+        assert_eq!(drain(&channel, 50).await, (0..5).chain(10..15).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_server_that_hangs_is_away_and_what_it_did_meanwhile_is_there_once() {
+    let Some(mut server) = Server::start() else { return };
+    in_real_time(async {
+        let wanted = Wanted { capacity: 0, transaction_capacity: 1000, ..Wanted::default() };
+        let mut limits = limits(&server, wanted, "c1");
+        if let Database::Postgres(options) = &mut limits.database {
+            (options.retry, options.answer_within) = (Duration::ZERO, Duration::from_secs(5));
+        }
+        let channel = SqlChannel::new(limits, Arc::default());
+        channel.open_blocking().expect("opens");
+        let channel: Arc<dyn Channel> = Arc::new(channel);
+        put(&channel, 0..5).await.expect("stored");
+        tokio::task::block_in_place(|| server.tell("stop"));
+        let refused = put(&channel, 5..10).await;
+        assert!(matches!(&refused, Err(PutError::Storage(why)) if why.contains("no answer")), "{refused:?}");
+        tokio::task::block_in_place(|| server.tell("continue"));
+        let mut stored = put(&channel, 10..15).await;
+        for _ in 0..600 {
+            if stored.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stored = put(&channel, 10..15).await;
+        }
+        stored.expect("the server goes on");
         assert_eq!(drain(&channel, 50).await, (0..5).chain(10..15).collect::<Vec<_>>());
     });
 }

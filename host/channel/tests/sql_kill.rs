@@ -29,6 +29,7 @@ fn open(kind: &str, dir: &Path) -> SqlChannel {
             server: server::config(dir),
             channel: "c1".into(),
             retry: Duration::from_secs(20),
+            answer_within: Duration::from_secs(30),
         })),
     };
     let limits = SqlLimits {

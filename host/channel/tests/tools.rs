@@ -129,3 +129,19 @@ fn a_channel_in_use_is_left_alone() {
     assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
     assert!(!dir.path().join("backup").exists(), "nothing was begun");
 }
+
+#[test]
+fn a_wrong_path_is_said_and_nothing_is_made_there() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let wrong = target(&dir.path().join("wrong"));
+    let refused = [
+        wrong.inspect().err().map(|e| e.to_string()),
+        wrong.verify().err().map(|e| e.to_string()),
+        wrong.export(|_| Ok(())).err().map(|e| e.to_string()),
+        wrong.repair(&dir.path().join("backup")).err().map(|e| e.to_string()),
+    ];
+    for said in refused {
+        assert!(said.as_ref().is_some_and(|text| text.starts_with("there is no folder")), "{said:?}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 0);
+}

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! batch ─▶ routing: interceptors, selector ─▶ budget of the tenant ─▶ put_all: required legs, dead letters
-//!                                                                     optional: what fits, without waiting
+//!                                                                     optional: what fits, without waiting, beside the source
 //! ```
 
 mod optional;
@@ -21,7 +21,7 @@ use crate::budget::{Budget, OverBudget};
 use crate::interceptor::{AnyInterceptor, InterceptError, Interceptor};
 use crate::ledger::{SourceCounters, add};
 use crate::selector::{AnySelector, Selector};
-use optional::OptionalLegs;
+use optional::Asides;
 
 /// A source that waits for room says so this often.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
@@ -60,6 +60,8 @@ struct Inner {
     parts: OutletParts,
     /// No batch larger than the smallest channel can be stored in one piece.
     batch_max: usize,
+    /// What optional channels have not stored yet.
+    asides: Asides,
 }
 
 /// What an outlet is made of.
@@ -123,7 +125,8 @@ impl Outlet {
         let required = required.map(|(_, c)| c.channel.limits().capacity);
         let letters = parts.dead_letters.iter().map(|channel| channel.limits().capacity);
         let batch_max = required.chain(letters).min().unwrap_or(usize::MAX).max(1);
-        Self(Arc::new(Inner { parts, batch_max }))
+        let asides = Asides::new(parts.channels.len());
+        Self(Arc::new(Inner { parts, batch_max, asides }))
     }
 
     /// Stores the batch: all of it in one transaction, if it is not larger than a channel.
@@ -184,7 +187,10 @@ impl Outlet {
             let count = wanted.min(batch.len() - *progress);
             let part = batch.slice(*progress..*progress + count);
             match self.store(part, Patience::KeepAlive, || *progress += count).await {
-                Ok(()) => wanted = wanted.saturating_mul(2).min(self.0.batch_max),
+                Ok(()) => {
+                    wanted = wanted.saturating_mul(2).min(self.0.batch_max);
+                    self.0.asides.catch_up().await;
+                }
                 Err(RejectReason::Channel(PutError::TooLarge { .. })) if count > 1 => wanted = count / 2,
                 Err(reason @ RejectReason::Channel(PutError::TooLarge { .. })) => {
                     tracing::warn!(%reason, "an event is larger than its whole channel: dropped");
@@ -200,6 +206,15 @@ impl Outlet {
                 }
             }
         }
+    }
+
+    /// Waits until the optional channels have, or have refused, what they were to get. Called when the source has ended.
+    pub async fn settled(&self) {
+        self.0.asides.settled().await;
+    }
+    /// What the optional channels do not have yet is dropped, and counted as that.
+    pub fn abandon_optional(&self) {
+        self.0.asides.abandon();
     }
 
     /// The most events that are stored in one piece: a larger batch goes in parts, each of which can be refused.
@@ -234,8 +249,8 @@ impl Outlet {
         Rejected { accepted, reason }
     }
 
-    /// `settled` is called in the movement in which the required channels get the events: when this future is
-    /// dropped later, on its way to the optional channels, the caller already knows that they are stored.
+    /// `settled` is called in the movement in which the required channels get the events. The optional ones get
+    /// theirs beside the source: a disk that hangs below one of them keeps no sender from its answer.
     async fn store(
         &self,
         batch: Batch,
@@ -245,7 +260,7 @@ impl Outlet {
         // Where input never ends and channels are never full nothing else would make the source's task pause, and
         // as many such sources as there are threads would keep all others from running.
         tokio::task::coop::consume_budget().await;
-        let inner = &*self.0;
+        let inner = &self.0;
         let counters = &inner.parts.counters;
         let routed = inner.route(batch).await.map_err(|error| {
             add(&counters.generic_processing_fail, 1);
@@ -262,7 +277,7 @@ impl Outlet {
             return Err(refused);
         }
         if !routed.optional.is_empty() {
-            OptionalLegs::new(inner, routed).store().await;
+            optional::store(inner, routed).await;
         }
         Ok(())
     }

@@ -26,7 +26,14 @@ pub(super) fn spawn(unit: SourceUnit, stop: &StopSignal) -> JoinHandle<()> {
     tokio::spawn(supervise(unit, stop.clone()))
 }
 
+/// The source, and then what it has left on its way to optional channels. Whoever cuts this off drops that.
 async fn supervise(unit: SourceUnit, stop: StopSignal) {
+    let outlet = AbandonOnDrop(unit.outlet.clone());
+    run(unit, stop).await;
+    outlet.0.settled().await;
+}
+
+async fn run(unit: SourceUnit, stop: StopSignal) {
     let SourceUnit { source, rebuild, outlet, status } = unit;
     let ready = Arc::new(Notify::new());
     let context =
@@ -58,6 +65,15 @@ async fn supervise(unit: SourceUnit, stop: StopSignal) {
             () = stop.requested() => return status.unit.set(State::Stopped),
             () = tokio::time::sleep(RETRY_AFTER) => {}
         }
+    }
+}
+
+/// What optional channels have not stored by then is given up, and counted.
+struct AbandonOnDrop(Outlet);
+
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        self.0.abandon_optional();
     }
 }
 

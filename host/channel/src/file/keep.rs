@@ -1,6 +1,5 @@
 //! What happens beside puts and takes: checkpoints, syncs by the clock, and the end.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -42,19 +41,25 @@ impl Keeper {
 }
 
 impl Log {
-    /// Makes durable what was put without waiting for it.
-    pub(super) fn sync_unsynced(&self) {
-        if !self.unsynced.swap(false, Relaxed) {
-            return;
+    /// Makes durable what was put without waiting for it; says whether all of it is.
+    pub(super) fn sync_unsynced(&self) -> bool {
+        let mut is_durable = true;
+        if self.options.sync == SyncPolicy::EachTransaction {
+            return is_durable;
         }
         for lane in &self.lanes {
             let mut writer = lane.writer();
+            if writer.active.as_ref().is_none_or(|active| active.durable == active.offset) {
+                continue;
+            }
             let since = Instant::now();
             if let Err(failure) = self.sync_rest(&mut writer) {
                 self.end_segment(lane, &mut writer, &failure);
+                is_durable = false;
             }
             self.metrics.synced(since.elapsed(), 0);
         }
+        is_durable
     }
 
     /// Writes the checkpoint, and its copy if one is kept.
@@ -63,6 +68,11 @@ impl Log {
             let index = self.index();
             Checkpoint { places: index.places(), state: index.state() }
         };
+        // It must not speak of records that a power cut may still take away.
+        if !self.sync_unsynced() {
+            LogMetrics::add(&self.metrics.checkpoint_errors, 1);
+            return;
+        }
         let written = checkpoint.write(&*self.storage, &self.options.checkpoint_dir);
         match &written {
             Ok(()) => LogMetrics::add(&self.metrics.checkpoints, 1),

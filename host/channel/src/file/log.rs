@@ -8,7 +8,7 @@
 //!   not answered is refused, and the next write opens a new one: so it heals without anybody's help.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -103,8 +103,6 @@ pub(super) struct Log {
     index: Mutex<Index>,
     next_lane: AtomicUsize,
     runtime: Option<tokio::runtime::Handle>,
-    /// Records were written that no sync has covered yet.
-    pub(super) unsynced: AtomicBool,
     /// The folders are this process's as long as these live.
     pub(super) _locks: Vec<Box<dyn Send + Sync>>,
 }
@@ -136,7 +134,6 @@ impl Log {
             index: Mutex::new(index),
             next_lane: AtomicUsize::new(0),
             runtime: tokio::runtime::Handle::try_current().ok(),
-            unsynced: AtomicBool::new(false),
             _locks: locks,
         }
     }

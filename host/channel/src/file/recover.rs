@@ -102,17 +102,23 @@ pub(super) fn survey(parts: &Parts, keys: Keys) -> Result<(Index, Locks), OpenEr
 /// Opens the log that the options name, or makes it. Nothing has been read into the queue yet.
 pub(super) fn open(parts: Parts) -> Result<(Log, Pending), OpenError> {
     let since = Instant::now();
+    let (log, pending) = open_to_read(parts)?;
+    log.lanes.iter().for_each(|lane| log.delete_drained(lane));
+    log.gauge(&log.index());
+    let took_ms = since.elapsed().as_millis() as u64;
+    log.metrics.recovery_ms.store(took_ms, std::sync::atomic::Ordering::Relaxed);
+    log.metrics.recovered_events.store(pending.events as u64, std::sync::atomic::Ordering::Relaxed);
+    tracing::info!(events = pending.events, took_ms, "the file channel is open");
+    Ok((log, pending))
+}
+
+/// Opens the log and changes nothing in its folders, as long as nothing is put or taken for good.
+pub(super) fn open_to_read(parts: Parts) -> Result<(Log, Pending), OpenError> {
     let (index, locks) = survey(&parts, Keys::Needed)?;
     let pending: u64 = index.segments.values().map(|s| s.known.pending()).sum();
     let bytes: u64 = index.segments.values().map(|s| s.known.pending_bytes()).sum();
     let oldest = index.segments.values().filter(|s| s.known.pending() > 0).map(|s| s.known.put_at_ms).min();
     let log = Log::new(parts, index, locks);
-    log.lanes.iter().for_each(|lane| log.delete_drained(lane));
-    log.gauge(&log.index());
-    let took_ms = since.elapsed().as_millis() as u64;
-    log.metrics.recovery_ms.store(took_ms, std::sync::atomic::Ordering::Relaxed);
-    log.metrics.recovered_events.store(pending, std::sync::atomic::Ordering::Relaxed);
-    tracing::info!(events = pending, took_ms, "the file channel is open");
     let since = oldest.map(instant_of);
     Ok((log, Pending { events: pending as usize, body_bytes: bytes as usize, since }))
 }

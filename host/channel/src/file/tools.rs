@@ -51,6 +51,9 @@ pub enum ToolError {
         /// Why.
         cause: Error,
     },
+    /// A folder of events is not there. Nothing is made: a wrong path would look like an empty channel.
+    #[error("there is no folder {}: is the path right, and the user the one that runs the agent?", .0.display())]
+    NoFolder(PathBuf),
     /// The backup would overwrite something.
     #[error("the backup folder {} is not empty: name a new one", .0.display())]
     BackupExists(PathBuf),
@@ -105,6 +108,13 @@ impl Target {
             queue,
         }
     }
+    /// The channel is there.
+    fn check_folders(&self) -> std::result::Result<(), ToolError> {
+        match self.limits.log.data_dirs.iter().find(|dir| !dir.is_dir()) {
+            Some(missing) => Err(ToolError::NoFolder(missing.clone())),
+            None => Ok(()),
+        }
+    }
     fn queue() -> Queue {
         Queue::new(Demand { events: usize::MAX, slots: usize::MAX }, |_| 0)
     }
@@ -114,6 +124,7 @@ impl Target {
     /// # Errors
     /// If the folders cannot be read, or are in use.
     pub fn inspect(&self) -> std::result::Result<Vec<SegmentReport>, ToolError> {
+        self.check_folders()?;
         let parts = self.parts(Self::queue());
         let (index, _locks) = recover::survey(&parts, recover::Keys::NotNeeded)?;
         let segments = index.segments.iter().map(|(&number, segment)| {
@@ -138,6 +149,7 @@ impl Target {
     /// # Errors
     /// If the folders cannot be read, or are in use.
     pub fn verify(&self) -> std::result::Result<(u64, Vec<Damage>), ToolError> {
+        self.check_folders()?;
         let parts = self.parts(Self::queue());
         let (index, _locks) = recover::survey(&parts, recover::Keys::NotNeeded)?;
         let (mut records, mut damage) = (0, Vec::new());
@@ -170,8 +182,9 @@ impl Target {
     /// # Errors
     /// If the channel cannot be read, or `give` fails.
     pub fn export(&self, mut give: impl FnMut(&Batch) -> Result<()>) -> std::result::Result<u64, ToolError> {
+        self.check_folders()?;
         let queue = Self::queue();
-        let (log, pending) = recover::open(self.parts(queue.clone()))?;
+        let (log, pending) = recover::open_to_read(self.parts(queue.clone()))?;
         queue.recover(pending.events, pending.body_bytes, pending.since);
         let (gate, counters) = (Gate::default(), ChannelCounters::default());
         let ledger = Ledger { gate: &gate, counters: &counters };
@@ -197,6 +210,7 @@ impl Target {
     /// Before anything is changed, if the backup cannot be made. Later, if the channel fails: run it again then;
     /// events may be there twice, none is missing.
     pub fn repair(&self, backup: &Path) -> std::result::Result<(u64, u64), ToolError> {
+        self.check_folders()?;
         self.back_up(backup)?;
         let unlimited =
             FileLimits { capacity: usize::MAX, transaction_capacity: 10_000, ..self.limits.clone() };

@@ -181,7 +181,6 @@ impl Log {
     fn sync_written(&self, writer: &mut Writer, written: &Written) -> Result<(), Failure> {
         let Some(active) = writer.active.as_mut() else { return Ok(()) };
         if self.options.sync != SyncPolicy::EachTransaction {
-            self.unsynced.store(true, Relaxed);
             return Ok(());
         }
         let since = Instant::now();
@@ -363,6 +362,8 @@ impl Log {
         if drained.is_empty() {
             return;
         }
+        // Takes that no sync has covered may be forgotten by a power cut, which must not find their segments gone.
+        self.sync_unsynced();
         let gone = |segment: &u64| match self.storage.remove(&path_of(&lane.dir, *segment)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -26,7 +26,8 @@ pub struct Desk {
     /// Told when the worker goes.
     idle: Condvar,
     store: Mutex<Box<dyn Store>>,
-    ids: Mutex<Range<i64>>,
+    /// Async, because whoever draws new ones waits for the database, and the others behind it: numbers ascend.
+    ids: tokio::sync::Mutex<Range<i64>>,
     runtime: Mutex<Option<Handle>>,
 }
 
@@ -75,7 +76,7 @@ impl Desk {
             jobs: Mutex::default(),
             idle: Condvar::new(),
             store: Mutex::new(store),
-            ids: Mutex::new(0..0),
+            ids: tokio::sync::Mutex::new(0..0),
             runtime: Mutex::default(),
         }
     }
@@ -100,7 +101,7 @@ impl Desk {
 
     /// Writes a batch as a row; it is on disk when this returns.
     pub async fn put(self: &Arc<Self>, batch: &Batch) -> Result<Stored, StoreError> {
-        let Some(row) = NewRow::of(self.new_id()?, batch) else {
+        let Some(row) = NewRow::of(self.new_id().await?, batch) else {
             return Err(StoreError::Refused {
                 database: "the channel".into(),
                 cause: "a batch above 4 GiB".into(),
@@ -118,13 +119,15 @@ impl Desk {
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    fn new_id(&self) -> Result<i64, StoreError> {
-        let mut ids = lock(&self.ids);
+    async fn new_id(self: &Arc<Self>) -> Result<i64, StoreError> {
+        let mut ids = self.ids.lock().await;
         if let Some(id) = ids.next() {
             return Ok(id);
         }
-        // Once in a thousand rows at most; numbers must ascend, so nobody may go on meanwhile.
-        *ids = self.store().new_ids()?;
+        // Once in a thousand rows at most. A database that hangs must not hold up a thread of the runtime.
+        let desk = self.clone();
+        let draw = tokio::task::spawn_blocking(move || desk.store().new_ids());
+        *ids = draw.await.map_err(|_| ended())??;
         ids.next().ok_or_else(ended)
     }
 

@@ -113,8 +113,14 @@ impl Postgres {
         }
         let Some(runtime) = &self.runtime else { return Err(self.away("no thread")) };
         let (answer, answered) = mpsc::sync_channel(1);
-        runtime.spawn(async move { drop(answer.send(work.await)) });
-        answered.recv().map_err(|error| self.away(error))
+        let within = self.options.answer_within;
+        runtime.spawn(async move { drop(answer.send(tokio::time::timeout(within, work).await)) });
+        let done = answered.recv().map_err(|error| self.away(error))?;
+        // What was under way may be done or not: it is done again over another connection, or refused.
+        done.map_err(|_| {
+            self.client = None;
+            self.away(format!("no answer within {} s", within.as_secs_f32()))
+        })
     }
 
     /// The connection, made again if it was lost, with this life's lock held.
@@ -171,9 +177,10 @@ impl Postgres {
         let since = Instant::now();
         loop {
             let error = match self.client() {
-                Ok(client) => match self.block_on(work(client))? {
-                    Ok(value) => return Ok(value),
-                    Err(error) => self.error(&error),
+                Ok(client) => match self.block_on(work(client)) {
+                    Ok(Ok(value)) => return Ok(value),
+                    Ok(Err(error)) => self.error(&error),
+                    Err(error) => error,
                 },
                 Err(error) => error,
             };

@@ -25,6 +25,8 @@ pub struct PostgresOptions {
     pub channel: String,
     /// How long work waits for a server that is away, before puts and takes are refused.
     pub retry: Duration,
+    /// How long an answer may take. A server that is connected and says nothing for so long counts as away.
+    pub answer_within: Duration,
 }
 
 impl std::fmt::Debug for PostgresOptions {

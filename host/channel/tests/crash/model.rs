@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::file::storage::simulated::SimulatedDisk;
-use flumen_channel::file::{FileChannel, FileLimits, LogOptions};
+use flumen_channel::file::{FileChannel, FileLimits, LogOptions, SyncPolicy};
 use flumen_channel::{Channel, Gate, Patience, Take, put_all};
 use flumen_event::{Batch, BatchBuilder};
 
@@ -21,13 +21,16 @@ pub struct Truth {
     /// Refused or withdrawn: nobody relies on them, and they may come all the same.
     pub unsure: BTreeSet<u64>,
     pub next: u64,
+    /// So many more batches may be put side by side. Only in one folder: two folders do not agree on whose is first.
+    pub beside: u64,
 }
 
 /// What is under way when the power goes.
 #[derive(Clone, Debug)]
 pub enum Doing {
     Nothing,
-    Put(Vec<u64>),
+    /// Batches that were put side by side.
+    Put(Vec<Vec<u64>>),
     Take(Vec<u64>),
 }
 
@@ -37,6 +40,9 @@ pub struct Subject {
 }
 
 pub fn limits(dirs: usize, window_bytes: usize) -> FileLimits {
+    limits_with(dirs, window_bytes, SyncPolicy::EachTransaction)
+}
+pub fn limits_with(dirs: usize, window_bytes: usize, sync: SyncPolicy) -> FileLimits {
     let dir = Path::new("/channel");
     FileLimits {
         capacity: 100_000,
@@ -50,6 +56,7 @@ pub fn limits(dirs: usize, window_bytes: usize) -> FileLimits {
             window_bytes,
             load_bytes: window_bytes,
             retry_pause: Duration::ZERO,
+            sync,
             ..LogOptions::below(dir)
         },
     }
@@ -124,18 +131,21 @@ impl Truth {
     pub fn judge(&self, delivered: &[u64], doing: &Doing) {
         assert!(delivered.windows(2).all(|pair| pair[0] < pair[1]), "out of order or twice: {delivered:?}");
         let delivered: BTreeSet<u64> = delivered.iter().copied().collect();
-        let (put, taken): (&[u64], &[u64]) = match doing {
+        let (puts, taken): (&[Vec<u64>], &[u64]) = match doing {
             Doing::Nothing => (&[], &[]),
-            Doing::Put(put) => (put, &[]),
+            Doing::Put(puts) => (puts, &[]),
             Doing::Take(taken) => (&[], taken),
         };
         let lost: Vec<_> =
             self.pending.iter().filter(|n| !delivered.contains(n) && !taken.contains(n)).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}; {doing:?}");
-        let known = |n: &u64| self.pending.contains(n) || self.unsure.contains(n) || put.contains(n);
+        let put = |n: &u64| puts.iter().any(|put| put.contains(n));
+        let known = |n: &u64| self.pending.contains(n) || self.unsure.contains(n) || put(n);
         let strange: Vec<_> = delivered.iter().filter(|n| !known(n)).collect();
         assert!(strange.is_empty(), "taken for good and delivered again: {strange:?}; {doing:?}");
-        let came = put.iter().filter(|n| delivered.contains(n)).count();
-        assert!(came == 0 || came == put.len(), "half of a put: {put:?}");
+        for put in puts {
+            let came = put.iter().filter(|n| delivered.contains(n)).count();
+            assert!(came == 0 || came == put.len(), "half of a put: {put:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use flumen_channel::Channel;
 use flumen_event::{Batch, BatchBuilder};
 
-use super::{Inner, NamedChannel};
+use super::Inner;
 use crate::interceptor::{AnyInterceptor, Drops, InterceptError};
 use crate::ledger::add;
 use crate::selector::{AnySelector, Leg, Rows};
@@ -28,7 +28,8 @@ pub(super) struct Routed {
     pub(super) made: usize,
     /// What is put all or nothing, dead letters included, in the order in which room is reserved.
     pub(super) required: Vec<(Arc<dyn Channel>, Batch)>,
-    pub(super) optional: Vec<(NamedChannel, Batch)>,
+    /// Which of the source's channels get what, if they can.
+    pub(super) optional: Vec<(usize, Batch)>,
 }
 
 impl Routed {
@@ -98,7 +99,6 @@ impl Inner {
     }
 
     fn add_leg(&self, routed: &mut Routed, leg: Leg, batch: &Batch) {
-        let channel = &self.parts.channels[leg.channel];
         let part = match leg.rows {
             Rows::All => batch.clone(),
             Rows::Some(rows) => batch.select(&rows),
@@ -107,9 +107,9 @@ impl Inner {
             return;
         }
         if leg.required {
-            routed.required.push((channel.channel.clone(), part));
+            routed.required.push((self.parts.channels[leg.channel].channel.clone(), part));
         } else {
-            routed.optional.push((channel.clone(), part));
+            routed.optional.push((leg.channel, part));
         }
     }
 

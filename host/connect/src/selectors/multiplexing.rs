@@ -22,7 +22,7 @@ options! {
         /// The channels of all other events.
         "default" => default: Option<flumen_config::options::Words>,
         /// `optional.VALUE = c3`: further channels for events with this value, best effort: what they have no
-        /// room for is dropped there and counted. Channels that the value's events need anyway do not count.
+        /// room for is dropped there and counted, and no sender waits for them. Channels that the value's events need anyway do not count.
         "optional." => optional: Below,
     }
 }

@@ -11,8 +11,9 @@ options! {
     /// Puts every event into every channel of the source: into all of the required ones or, if one has no
     /// room, into none. The selector of a source that names none.
     pub struct ReplicatingOptions {
-        /// Channels that are best effort: what they have no room for is dropped there and counted, and the
-        /// source does not wait for them.
+        /// Channels that are best effort: what they have no room for is dropped there and counted, and no sender
+        /// waits for them, however slow their disk or database is. Up to 16 MiB wait for each. A source that reads
+        /// files or commands goes no faster than a channel that is slow, and waits a second, once, for one that hangs.
         "optional" => optional: Option<flumen_config::options::Words>,
     }
 }

@@ -6,5 +6,6 @@ mod budget;
 mod cancel;
 mod front;
 mod ledger;
+mod optional;
 mod plugins;
 mod world;

@@ -150,9 +150,11 @@ fn made_events_that_only_optional_channels_take_balance_as_well() {
                 vec![AnyInterceptor::Waiting(Box::new(Odd { letters: channels[1].clone(), fails: false }))]
             });
             world.outlet.deliver(numbers(5..6)).await.expect("nothing is required");
+            world.outlet.settled().await;
             assert_eq!((get(&world.counters.received), get(&world.counters.made)), (1, 1));
             world.assert_balanced();
             world.outlet.deliver(numbers(0..10)).await.expect("nothing is required");
+            world.outlet.settled().await;
             assert_eq!((get(&world.counters.received), get(&world.counters.made)), (11, 2));
             world.assert_balanced();
         }

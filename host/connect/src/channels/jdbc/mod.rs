@@ -23,6 +23,8 @@ const TRANSACTION_EVENTS_MAX: usize = 100_000;
 const OLD_PREFIX: &str = "org.apache.flume.channel.jdbc.";
 /// How long puts and takes wait for a server that is away before they are refused.
 const SERVER_RETRY: Duration = Duration::from_secs(10);
+/// A server that is connected and does not answer for so long counts as away. The largest group has 16 MiB.
+const SERVER_ANSWER: Duration = Duration::from_secs(30);
 const WITHOUT_EFFECT: [&str; 6] = [
     "driver.class",
     "connection.properties.file",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use flumen_channel::sql::{Database, PostgresOptions};
 use flumen_config::{Diagnostic, Diagnostics, Settings};
 
-use super::{JdbcOptions, SERVER_RETRY, embedded};
+use super::{JdbcOptions, SERVER_ANSWER, SERVER_RETRY, embedded};
 
 /// The database that the options choose; nothing, with an error, if there is none of that kind.
 pub(super) fn database(
@@ -134,6 +134,7 @@ fn postgres(
         server,
         channel: settings.name().to_owned(),
         retry: SERVER_RETRY,
+        answer_within: SERVER_ANSWER,
     })))
 }
 

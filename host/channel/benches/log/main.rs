@@ -1,0 +1,189 @@
+//! The file channel beside the raw disk: the same bytes, in groups of the same size, appended and synced.
+//!
+//! ```text
+//! cargo bench -p flumen-channel --bench log -- rate DIR     puts a second, beside a plain loop and fio, if there is one
+//! cargo bench -p flumen-channel --bench log -- pace DIR     put → answer at half of that rate, beside one fdatasync
+//! ```
+//! DIR (default: the target folder) lies on the disk in question. Events of 200 bytes; each producer puts its next
+//! batch when the last one is durable. A consumer takes and commits at the same time in the rows that say so. Channel
+//! and raw disk take turns, with the mean group that the channel makes; ratios are medians of the rounds.
+
+#![allow(clippy::print_stdout, reason = "its table is what it is for")]
+
+mod pace;
+mod raw;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use flumen_channel::file::metrics::LogMetrics;
+use flumen_channel::file::{FileChannel, FileLimits, LogOptions};
+use flumen_channel::{Channel, Gate, Patience, put_all};
+use flumen_event::{Batch, Span};
+
+const EVENT_BYTES: usize = 200;
+/// Short and many: who else uses the disk then disturbs channel and raw disk alike.
+const SECONDS: f64 = 0.4;
+const ROUNDS: usize = 9;
+const CASES: [(usize, usize); 6] = [(1, 1), (1, 8), (100, 1), (100, 8), (1000, 1), (1000, 8)];
+
+fn events(count: usize) -> Batch {
+    let spans = (0..count).map(|n| Span::new(n * EVENT_BYTES..n * EVENT_BYTES + EVENT_BYTES - 1)).collect();
+    Batch::from_arena(vec![b'x'; count * EVENT_BYTES].into(), spans)
+}
+
+fn open(dir: &Path) -> (Arc<FileChannel>, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let limits = FileLimits {
+        capacity: 100_000_000,
+        transaction_capacity: 10_000,
+        keep_alive: Duration::from_secs(60),
+        spill: None,
+        log: LogOptions::below(dir),
+    };
+    let channel = Arc::new(FileChannel::new(limits, None, gate.clone()));
+    channel.try_open().expect("opened");
+    (channel, gate)
+}
+
+/// The value below which this share of the sorted values lies.
+fn at(sorted: &[f64], share: f64) -> f64 {
+    sorted.get(((sorted.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or_default()
+}
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    at(&values, 0.5)
+}
+
+/// Runs something in a fresh folder.
+fn in_fresh<T>(dir: &Path, work: impl FnOnce(&Path) -> T) -> T {
+    std::fs::create_dir_all(dir).expect("a folder");
+    let done = work(dir);
+    std::fs::remove_dir_all(dir).expect("removed");
+    done
+}
+
+struct Figures {
+    events_per_s: f64,
+    group_bytes: usize,
+    groups_per_s: f64,
+    group_records: f64,
+    put_ms: Vec<f64>,
+    cpu_s_per_million: f64,
+}
+
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<f64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: bool) -> Figures {
+    let (channel, gate) = open(dir);
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let consumer = consumed.then(|| {
+        let channel = channel.clone();
+        tokio::spawn(async move {
+            loop {
+                let take = channel.take(10_000).await.expect("the storage works");
+                take.commit(&mut || ()).await.expect("the storage works");
+            }
+        })
+    });
+    let (since, cpu) = (Instant::now(), cpu_s());
+    let putting: Vec<_> = (0..producers)
+        .map(|_| {
+            let (stop, count, gate) = (stop.clone(), count.clone(), gate.clone());
+            let channel: Arc<dyn Channel> = channel.clone();
+            tokio::spawn(async move {
+                let batch = events(batch);
+                let mut took_ms = Vec::new();
+                while !stop.load(Relaxed) {
+                    let since = Instant::now();
+                    let parts = [(channel.clone(), batch.clone())];
+                    put_all(&parts, Patience::KeepAlive, &gate, || ()).await.expect("room");
+                    took_ms.push(since.elapsed().as_secs_f64() * 1e3);
+                    count.fetch_add(batch.len(), Relaxed);
+                }
+                took_ms
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs_f64(SECONDS)).await;
+    stop.store(true, Relaxed);
+    let mut put_ms = Vec::new();
+    for task in putting {
+        put_ms.extend(task.await.expect("a producer"));
+    }
+    let (elapsed, cpu) = (since.elapsed().as_secs_f64(), cpu_s() - cpu);
+    consumer.inspect(|task| task.abort());
+    put_ms.sort_by(f64::total_cmp);
+    let metrics = channel.metrics();
+    let syncs = LogMetrics::get(&metrics.syncs).max(1);
+    let figures = Figures {
+        events_per_s: count.load(Relaxed) as f64 / elapsed,
+        group_bytes: (LogMetrics::get(&metrics.written_bytes) / syncs) as usize,
+        groups_per_s: syncs as f64 / elapsed,
+        group_records: LogMetrics::get(&metrics.group_records) as f64 / syncs as f64,
+        put_ms,
+        cpu_s_per_million: cpu / (count.load(Relaxed) as f64 / 1e6),
+    };
+    channel.close();
+    figures
+}
+
+fn rates(dir: &Path, runtime: &tokio::runtime::Runtime) {
+    println!(
+        "batch  producers  consumer |   events/s  cpu s/M  p50 ms  p99 ms | groups/s  records    KiB | loop groups/s  ratio | fio groups/s  ratio"
+    );
+    for consumed in [false, true] {
+        for (batch, producers) in CASES {
+            let rounds: Vec<(Figures, f64, Option<f64>)> = (0..ROUNDS)
+                .map(|_| {
+                    let f = in_fresh(dir, |dir| {
+                        runtime.block_on(channel_figures(dir, batch, producers, consumed))
+                    });
+                    let plain = in_fresh(dir, |dir| raw::groups_per_s(dir, f.group_bytes));
+                    let fio = in_fresh(dir, |dir| raw::fio_groups_per_s(dir, f.group_bytes));
+                    (f, plain, fio)
+                })
+                .collect();
+            let of = |get: &dyn Fn(&Figures) -> f64| median(rounds.iter().map(|(f, ..)| get(f)));
+            let fio = rounds.iter().filter_map(|(f, _, fio)| fio.map(|fio| (fio, f.groups_per_s / fio)));
+            println!(
+                "{batch:>5}  {producers:>9}  {:>8} | {:>10.0}  {:>7.2}  {:>6.2}  {:>6.2} | {:>8.0}  {:>7.1}  {:>5.1} | {:>13.0}  {:>5.2} | {:>12.0}  {:>5.2}",
+                if consumed { "yes" } else { "no" },
+                of(&|f| f.events_per_s),
+                of(&|f| f.cpu_s_per_million),
+                of(&|f| at(&f.put_ms, 0.5)),
+                of(&|f| at(&f.put_ms, 0.99)),
+                of(&|f| f.groups_per_s),
+                of(&|f| f.group_records),
+                of(&|f| f.group_bytes as f64 / 1024.0),
+                median(rounds.iter().map(|(_, plain, _)| *plain)),
+                median(rounds.iter().map(|(f, plain, _)| f.groups_per_s / plain)),
+                median(fio.clone().map(|(fio, _)| fio)),
+                median(fio.map(|(_, ratio)| ratio)),
+            );
+        }
+    }
+}
+
+fn main() {
+    let mut words = std::env::args().skip(1).filter(|a| !a.starts_with('-'));
+    let what = words.next().unwrap_or_else(|| "rate".to_owned());
+    let dir = words.next().map_or_else(
+        || std::env::current_exe().expect("this bench").with_file_name("log-bench"),
+        |dir| PathBuf::from(dir).join("log-bench"),
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
+    match what.as_str() {
+        "rate" => rates(&dir, &runtime),
+        "pace" => pace::table(&dir, &runtime),
+        other => println!("there is no `{other}`: rate or pace"),
+    }
+}

@@ -1,0 +1,68 @@
+//! The disk without a channel.
+
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::SECONDS;
+
+/// Appends groups of this size to preallocated files of the log's size, and syncs each; `pace` is the time from the
+/// beginning of one to the beginning of the next. Says how long each took, in milliseconds.
+pub fn sync_ms(dir: &Path, group_bytes: usize, pace: Duration) -> Vec<f64> {
+    let data = vec![b'x'; group_bytes];
+    let segment_bytes = flumen_channel::file::SEGMENT_BYTES;
+    let mut offset = segment_bytes;
+    let mut file = None;
+    let mut took_ms = Vec::new();
+    let since = Instant::now();
+    while since.elapsed().as_secs_f64() < SECONDS {
+        if offset + group_bytes as u64 > segment_bytes {
+            let path = dir.join(format!("raw-{}", took_ms.len()));
+            let made = std::fs::File::create_new(&path).expect("a file");
+            rustix::fs::fallocate(&made, rustix::fs::FallocateFlags::empty(), 0, segment_bytes)
+                .expect("room");
+            made.sync_all().expect("synced");
+            std::fs::File::open(dir).and_then(|d| d.sync_all()).expect("synced");
+            (file, offset) = (Some(made), 0);
+        }
+        let file = file.as_ref().expect("made above");
+        let begun = Instant::now();
+        file.write_all_at(&data, offset).expect("written");
+        file.sync_data().expect("synced");
+        took_ms.push(begun.elapsed().as_secs_f64() * 1e3);
+        offset += group_bytes as u64;
+        std::thread::sleep(pace.saturating_sub(begun.elapsed()));
+    }
+    took_ms
+}
+
+pub fn groups_per_s(dir: &Path, group_bytes: usize) -> f64 {
+    let since = Instant::now();
+    sync_ms(dir, group_bytes, Duration::ZERO).len() as f64 / since.elapsed().as_secs_f64()
+}
+
+/// What fio says of the same: sequential writes into a preallocated file, an fdatasync after each.
+pub fn fio_groups_per_s(dir: &Path, group_bytes: usize) -> Option<f64> {
+    // It wants whole sectors for its file's layout; a group is never a part of one by much.
+    let block = group_bytes.next_multiple_of(512).to_string();
+    let output = Command::new("fio")
+        .args([
+            "--name=append",
+            "--rw=write",
+            "--ioengine=psync",
+            "--fdatasync=1",
+            "--size=64m",
+            "--time_based",
+        ])
+        .args(["--output-format=json", &format!("--runtime={}ms", SECONDS * 1e3), &format!("--bs={block}")])
+        .arg(format!("--directory={}", dir.display()))
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // The rate of the part `write`; the bench has no other use for a parser.
+    let write = text.split("\"write\" : {").nth(1)?;
+    let rate = write.split("\"iops\" : ").nth(1)?;
+    rate.split(',').next()?.trim().parse().ok()
+}
