@@ -261,7 +261,7 @@ impl Cutter {
 
 /// Whether the text begins with a priority; `None`: it may become one.
 fn priority_at(text: &[u8]) -> Option<bool> {
-    let Some(open) = text.first() else { return None };
+    let open = text.first()?;
     if *open != b'<' {
         return Some(false);
     }

@@ -153,7 +153,7 @@ impl JavaDate {
         let wall_ms = fields.wall_ms();
         Some(match fields.offset_minutes {
             Some(offset) => wall_ms - offset * 60_000,
-            None => stamps.to_utc(wall_ms),
+            None => stamps.moment_of_wall(wall_ms),
         })
     }
 }

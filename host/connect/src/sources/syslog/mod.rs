@@ -5,7 +5,7 @@
 //!               one read     messages   headers, moments      columns           one put, patiently
 //! ```
 //!
-//! One read is one batch, whose bodies and hosts are pieces of the very buffer that was read into. Flume has two
+//! One read is one batch, whose bodies are pieces of the very buffer that was read into. Flume has two
 //! parsers, with different headers; each is exactly Flume's but for known defects, which two switches bring back:
 //! `flumeTimestamps` and `flumeLineEnds`.
 //!

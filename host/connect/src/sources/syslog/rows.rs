@@ -6,7 +6,7 @@
 //! row     facility severity priority version host timestamp status body
 //! ```
 //!
-//! A row is 64 bytes and owns nothing. Numbers point into a text that is the same for all batches, timestamps into
+//! A row is 64 bytes and owns nothing. Bodies are pieces of the input; numbers point into a text that is the same for all batches, timestamps into
 //! one that each batch has; equal neighbours share a piece of it.
 
 use bytes::Bytes;
@@ -290,17 +290,22 @@ impl Texts {
         match seen {
             [_, false, false, false] => None,
             [_, true, false, false] => Column::of_pieces(numbers::text(), spans),
-            [_, false, true, false] => Column::of_pieces(self.input.clone(), spans),
             [_, false, false, true] => Column::of_pieces(self.text.clone(), spans),
             _ => {
-                // Values of several kinds (a custom format beside a built-in one) are copied together.
-                let mut text = Vec::new();
+                // Copied, neighbours once: a value that is a piece of the input would keep all of it in memory when a
+                // filter has left few events, and values of several kinds need one text.
+                let mut text: Vec<u8> = Vec::new();
+                let mut last = Span::new(0..0);
                 for (row, span) in rows.iter().zip(&mut spans) {
                     let place = value(row);
                     if !place.is_absent() {
-                        let start = text.len();
-                        text.extend_from_slice(self.piece(place));
-                        *span = Span::new(start..text.len());
+                        let piece = self.piece(place);
+                        if text[last.range()] != *piece {
+                            let start = text.len();
+                            text.extend_from_slice(piece);
+                            last = Span::new(start..text.len());
+                        }
+                        *span = last;
                     }
                 }
                 Column::of_pieces(text.into(), spans)

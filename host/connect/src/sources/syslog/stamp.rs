@@ -113,7 +113,7 @@ impl Stamps {
         }
         let date = ClassicDate::read(text)?;
         let year = civil(self.now_ms.div_euclid(1000).div_euclid(DAY_S)).0;
-        let moment_ms = self.to_utc(date.in_year(year));
+        let moment_ms = self.moment_of_wall(date.in_year(year));
         let moment_ms = self.near_now(moment_ms);
         self.classic.keep(text, moment_ms);
         Some(moment_ms)
@@ -134,12 +134,12 @@ impl Stamps {
         let fraction = if digits == 0 { &[][..] } else { &rest[1..=digits] };
         let zone = if digits == 0 { rest } else { &rest[1 + digits..] };
         if self.dates == Dates::AsFlume && digits > 0 {
-            return Some(self.to_utc(wall_ms + number(&fraction[..digits.min(3)])?));
+            return Some(self.moment_of_wall(wall_ms + number(&fraction[..digits.min(3)])?));
         }
         let fraction_ms = milliseconds(fraction);
         Some(match offset_ms(zone) {
             Some(offset) => wall_ms + fraction_ms - offset,
-            None => self.to_utc(wall_ms) + fraction_ms,
+            None => self.moment_of_wall(wall_ms) + fraction_ms,
         })
     }
 
@@ -217,7 +217,7 @@ impl Stamps {
     }
 
     /// The moment of a local time, given as if it were UTC.
-    pub fn to_utc(&mut self, wall_ms: i64) -> i64 {
+    pub fn moment_of_wall(&mut self, wall_ms: i64) -> i64 {
         let minute = wall_ms.div_euclid(MINUTE_MS);
         if let Some((known, offset)) = self.offset
             && known == minute
