@@ -22,12 +22,14 @@ pub const JCEKS_MAGIC: u32 = 0xCECE_CECE;
 const DIGEST_BYTES: usize = 20;
 const WHITENER: &[u8] = b"Mighty Aphrodite";
 
-/// The entries of a store whose integrity has been checked.
-pub fn read(bytes: &[u8], password: &Password) -> Result<Vec<Entry>, KeyStoreError> {
+/// The entries of a store whose integrity has been checked; without a password it cannot be, as in Java, and only
+/// what needs no secret is of use then.
+pub fn read(bytes: &[u8], password: Option<&Password>) -> Result<Vec<Entry>, KeyStoreError> {
     let Some(content_bytes) = bytes.len().checked_sub(DIGEST_BYTES) else {
         return Err(KeyStoreError::Truncated { at: 0, wanted: DIGEST_BYTES, left: bytes.len() });
     };
     let (content, digest) = bytes.split_at(content_bytes);
+    let Some(password) = password else { return entries(content) };
     let sealed =
         Sha1::new().chain_update(&password.utf16_be()[..]).chain_update(WHITENER).chain_update(content);
     let intact = sealed.finalize()[..] == *digest;

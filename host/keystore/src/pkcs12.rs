@@ -17,8 +17,14 @@ use crate::store::{Content, Entry};
 
 /// The entries of a store whose MAC has been checked.
 pub fn read(bytes: &[u8], password: &Password) -> Result<Vec<Entry>, KeyStoreError> {
-    let store = p12_keystore::KeyStore::from_pkcs12(bytes, password.expose(), Pkcs12ImportPolicy::Relaxed)
-        .map_err(refused)?;
+    let open =
+        |policy| p12_keystore::KeyStore::from_pkcs12(bytes, password.expose(), policy).map_err(refused);
+    let mut store = open(Pkcs12ImportPolicy::Relaxed)?;
+    if store.entries_len() == 0 {
+        // `openssl pkcs12 -export -nokeys` does not mark certificates as trusted. Java sees nothing in such a file;
+        // but certificates alone can only be meant to be trusted.
+        store = open(Pkcs12ImportPolicy::Raw)?;
+    }
     let entries = store.entries().map(|(alias, entry)| Entry {
         alias: alias.clone(),
         content: match entry {

@@ -67,6 +67,19 @@ impl KeyStore {
     /// # Errors
     /// If it is damaged or no key store, or the password is wrong.
     pub fn from_bytes(bytes: &[u8], password: &Password) -> Result<Self, KeyStoreError> {
+        Self::read(bytes, Some(password))
+    }
+
+    /// As [`from_bytes`](Self::from_bytes), without a password, for stores that hold trusted certificates only: the
+    /// integrity of JKS is not checked then, as in Java, and PKCS#12 must not be encrypted.
+    ///
+    /// # Errors
+    /// If it is damaged, no key store, or needs a password.
+    pub fn from_bytes_unchecked(bytes: &[u8]) -> Result<Self, KeyStoreError> {
+        Self::read(bytes, None)
+    }
+
+    fn read(bytes: &[u8], password: Option<&Password>) -> Result<Self, KeyStoreError> {
         if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(KeyStoreError::TooLarge { bytes: bytes.len() as u64, max: FILE_BYTES_MAX });
         }
@@ -74,7 +87,9 @@ impl KeyStore {
         let magic = bytes.first_chunk().map(|first| u32::from_be_bytes(*first));
         let entries = match magic {
             Some(jks::JKS_MAGIC | jks::JCEKS_MAGIC) => jks::read(bytes, password)?,
-            Some(first) if first >> 24 == u32::from(DER_SEQUENCE) => pkcs12::read(bytes, password)?,
+            Some(first) if first >> 24 == u32::from(DER_SEQUENCE) => {
+                pkcs12::read(bytes, password.unwrap_or(&Password::new("")))?
+            }
             _ => return Err(KeyStoreError::UnknownFormat),
         };
         Ok(Self { entries })
@@ -91,6 +106,19 @@ impl KeyStore {
             Content::Certificate(der) => Some(der.as_slice()),
             _ => None,
         })
+    }
+
+    /// DER of the first certificate of each private key: those of the keys themselves, which Java trusts too where a
+    /// store is used as a trust store.
+    pub fn certificates_of_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.entries
+            .iter()
+            .filter_map(|e| match &e.content {
+                Content::ProtectedPrivateKey { chain, .. } => chain.first(),
+                Content::PrivateKey(key) => key.chain.first(),
+                _ => None,
+            })
+            .map(Vec::as_slice)
     }
 
     /// A symmetric key. `password` is the key's own; in PKCS#12 it is not used.

@@ -115,6 +115,10 @@ proptest! {
     fn no_bytes_make_it_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), magic in 0..4) {
         let magic: &[u8] = match magic { 0 => &[0xCE; 4], 1 => &[0xFE, 0xED, 0xFE, 0xED], 2 => &[0x30, 0x82], _ => &[] };
         bytes.splice(0..0, magic.iter().copied());
+        drop(flumen_keystore::open_encrypted_pkcs8(&bytes, &password()));
+        if let Ok(store) = KeyStore::from_bytes_unchecked(&bytes) {
+            assert!(store.certificates().chain(store.certificates_of_keys()).all(|der| der.len() < 400));
+        }
         if let Ok(store) = KeyStore::from_bytes(&sealed(bytes), &password()) {
             ask_for_everything(&store);
         }

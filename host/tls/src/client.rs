@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
@@ -12,6 +12,7 @@ use crate::names::Limits;
 use crate::server::HANDSHAKE_WITHIN;
 use crate::store::StoreFile;
 use crate::stream::Stream;
+use crate::verify::{Anchors, Believe, ServerCheck};
 
 /// Whose certificates we believe.
 #[derive(Clone, Debug)]
@@ -55,35 +56,27 @@ impl ClientTls {
     /// # Errors
     /// If a store cannot be used.
     pub fn connector(&self) -> Result<Connector, TlsError> {
-        let mut provider = rustls::crypto::ring::default_provider();
-        provider.cipher_suites.clone_from(&self.limits.suites);
-        let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
-        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+        let provider = Arc::new(self.limits.provider());
+        let (anchors, believe) = match &self.trust {
+            Trust::All => (Anchors::of(Vec::new(), &provider), Believe::Everyone),
+            Trust::System => (Anchors::of_system(&provider)?, Believe::Trusted(self.name_check)),
+            Trust::Store(store) => {
+                (Anchors::of(store.trusted()?, &provider), Believe::Trusted(self.name_check))
+            }
+        };
+        let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.limits.versions)
-            .map_err(setup)?
-            .with_root_certificates(self.roots()?);
+            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(ServerCheck { anchors, believe }));
         let config = match &self.keystore {
             None => builder.with_no_client_auth(),
             Some(store) => {
-                let identity = store.identities(self.alias.as_deref())?.swap_remove(0);
-                builder.with_client_auth_cert(identity.chain, identity.key).map_err(setup)?
+                let keys = store.keys(self.alias.as_deref(), &provider)?;
+                builder.with_client_cert_resolver(Arc::new(keys))
             }
         };
         Ok(Connector { tls: Arc::new(config).into() })
-    }
-
-    fn roots(&self) -> Result<RootCertStore, TlsError> {
-        let mut roots = RootCertStore::empty();
-        match &self.trust {
-            Trust::Store(store) => {
-                roots.add_parsable_certificates(store.trusted()?);
-            }
-            Trust::All | Trust::System => {
-                let found = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(found.certs);
-            }
-        }
-        Ok(roots)
     }
 }
 

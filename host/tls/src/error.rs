@@ -109,8 +109,10 @@ pub enum TlsError {
     #[error("what came is not TLS: the other side speaks plainly; switch `ssl` on there, or off here")]
     PlainText,
     /// The peer went away.
-    #[error("the other side closed the connection during the TLS handshake{0}")]
-    Closed(&'static str),
+    #[error(
+        "the other side closed the connection during the TLS handshake: does it speak TLS there, and does it trust our certificate?"
+    )]
+    Closed,
     /// The connection broke.
     #[error("the connection broke during the TLS handshake: {0}")]
     Io(std::io::Error),
@@ -126,8 +128,8 @@ impl TlsError {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
         match inner {
             Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => Self::PlainText,
-            Some(other) => Self::Handshake(other.to_string()),
-            None if error.kind() == std::io::ErrorKind::UnexpectedEof => Self::Closed(""),
+            Some(other) => Self::Handshake(in_words(other)),
+            None if error.kind() == std::io::ErrorKind::UnexpectedEof => Self::Closed,
             None => Self::Io(error),
         }
     }
@@ -142,9 +144,44 @@ impl TlsError {
             Self::BadHost(_) => "host name",
             Self::Slow(_) => "slow handshake",
             Self::PlainText => "plain text",
-            Self::Closed(_) => "closed",
+            Self::Closed => "closed",
             Self::Io(_) => "connection broken",
             Self::Handshake(_) => "handshake",
         }
+    }
+}
+
+/// What rustls says, for people who operate the two sides.
+fn in_words(error: &rustls::Error) -> String {
+    use rustls::AlertDescription as Alert;
+    use rustls::{CertificateError, Error};
+    match error {
+        Error::AlertReceived(alert) => {
+            let advice = match alert {
+                Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown => {
+                    ": it does not believe our certificate; import it, or its issuer's, into the trust store there"
+                }
+                Alert::CertificateExpired => ": our certificate has expired; have it renewed",
+                Alert::CertificateRequired | Alert::AccessDenied => {
+                    ": it wants a certificate of ours; set `keystore`"
+                }
+                Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::InsufficientSecurity => {
+                    ": no protocol or cipher suite is common to both sides, or it wants a certificate of ours"
+                }
+                Alert::UnrecognisedName => ": it does not know itself by that host name",
+                _ => "",
+            };
+            format!("the other side refused ({alert:?}){advice}")
+        }
+        Error::PeerIncompatible(why) => format!(
+            "no protocol, cipher suite or signature is common to both sides ({why:?}); TLSv1.2 and TLSv1.3 are spoken \
+             here, unless the options exclude one"
+        ),
+        Error::NoCertificatesPresented => {
+            "the other side showed no certificate, and `client-auth = need`".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::Other(why)) => why.to_string(),
+        Error::InvalidMessage(why) => format!("what came is damaged, or no TLS ({why:?})"),
+        other => other.to_string(),
     }
 }

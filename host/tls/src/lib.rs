@@ -11,12 +11,16 @@
 //! a peer is believed only for a chain that ends in the trust store, unless the plan says otherwise in so many
 //! words; no password or key is ever printed.
 
+mod certificate;
 mod client;
 mod error;
+mod keys;
 mod names;
+mod said;
 mod server;
 mod store;
 mod stream;
+mod verify;
 
 pub use client::{ClientTls, Connector, NameCheck, Trust};
 pub use error::{StoreProblem, StoreRole, TlsError};

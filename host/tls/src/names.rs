@@ -47,6 +47,14 @@ pub struct Limits {
     pub(crate) suites: Vec<SupportedCipherSuite>,
 }
 
+impl Limits {
+    pub(crate) fn provider(&self) -> rustls::crypto::CryptoProvider {
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider.cipher_suites.clone_from(&self.suites);
+        provider
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { versions: VERSIONS.map(|(_, v)| v).to_vec(), suites: SUITES.map(|(_, s)| s).to_vec() }

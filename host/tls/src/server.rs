@@ -15,6 +15,7 @@ use crate::error::TlsError;
 use crate::names::Limits;
 use crate::store::StoreFile;
 use crate::stream::Stream;
+use crate::verify::ClientCheck;
 
 /// As Netty's `SslHandler`, which Flume's avro source uses.
 pub(crate) const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -53,17 +54,14 @@ impl ServerTls {
     /// # Errors
     /// If a store cannot be used.
     pub fn acceptor(&self) -> Result<Acceptor, TlsError> {
-        let identity = self.keystore.identities(self.alias.as_deref())?.swap_remove(0);
-        let mut provider = rustls::crypto::ring::default_provider();
-        provider.cipher_suites.clone_from(&self.limits.suites);
-        let provider = Arc::new(provider);
+        let provider = Arc::new(self.limits.provider());
+        let keys = self.keystore.keys(self.alias.as_deref(), &provider)?;
         let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
-        tracing::debug!(key = identity.alias, "TLS with this key");
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.limits.versions)
             .map_err(setup)?
             .with_client_cert_verifier(self.client_verifier(provider)?);
-        let config = builder.with_single_cert(identity.chain, identity.key).map_err(setup)?;
+        let config = builder.with_cert_resolver(Arc::new(keys));
         Ok(Acceptor { tls: Arc::new(config).into(), complaints: Arc::default() })
     }
 
@@ -76,11 +74,7 @@ impl ServerTls {
             ClientAuth::Want(store) => (store, false),
             ClientAuth::Need(store) => (store, true),
         };
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(store.trusted()?);
-        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let builder = if is_needed { builder } else { builder.allow_unauthenticated() };
-        builder.build().map_err(|error| TlsError::Setup(error.to_string()))
+        Ok(Arc::new(ClientCheck::new(store.trusted()?, is_needed, provider)?))
     }
 }
 

@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use flumen_keystore::{EntryKind, KeyStore, Password, PrivateKey};
-use rustls::pki_types::pem::PemObject;
+use flumen_keystore::{EntryKind, KeyStore, KeyStoreError, Password, PrivateKey, open_encrypted_pkcs8};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::error::{StoreProblem, StoreRole, TlsError};
+use crate::keys::Keys;
+use crate::said::warn_of_validity;
 
 /// A bundle of all authorities of the world has a few hundred KiB; a larger file is a wrong path.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -77,14 +80,31 @@ enum Content {
 }
 
 impl StoreFile {
-    /// All private keys, or the one of a name.
-    pub(crate) fn identities(&self, alias: Option<&str>) -> Result<Vec<Identity>, TlsError> {
-        self.read_identities(alias).map_err(|problem| self.failed(StoreRole::Key, problem))
+    /// All private keys, or the one of a name, ready for use.
+    pub(crate) fn keys(&self, alias: Option<&str>, provider: &CryptoProvider) -> Result<Keys, TlsError> {
+        let failed = |problem| self.failed(StoreRole::Key, problem);
+        let identities = self.read_identities(alias).map_err(failed)?;
+        if let [_, _, ..] = &identities[..] {
+            let names: Vec<&str> = identities.iter().map(|identity| identity.alias.as_str()).collect();
+            tracing::info!(
+                "key store `{}` has several keys ({}): the first that suits the other side is used; \
+                 `keystore-alias` chooses one",
+                self.path.display(),
+                names.join(", ")
+            );
+        }
+        let keys = Keys::of(identities, provider).map_err(failed)?;
+        for key in &keys.0 {
+            key.cert.first().into_iter().for_each(|own| warn_of_validity(StoreRole::Key, &self.path, own));
+        }
+        Ok(keys)
     }
 
-    /// The trusted certificates; of private keys, their own certificates count too, as in Java.
+    /// The trusted certificates; the certificates of private keys count too, as in Java.
     pub(crate) fn trusted(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        self.read_trusted().map_err(|problem| self.failed(StoreRole::Trust, problem))
+        let trusted = self.read_trusted().map_err(|problem| self.failed(StoreRole::Trust, problem))?;
+        trusted.iter().for_each(|one| warn_of_validity(StoreRole::Trust, &self.path, one));
+        Ok(trusted)
     }
 
     fn failed(&self, role: StoreRole, problem: StoreProblem) -> TlsError {
@@ -93,7 +113,9 @@ impl StoreFile {
 
     fn read_identities(&self, alias: Option<&str>) -> Result<Vec<Identity>, StoreProblem> {
         let store = match self.open()? {
-            Content::Pem(text) => return Ok(vec![pem_identity(&text)?]),
+            Content::Pem(text) => {
+                return Ok(vec![pem_identity(&text, self.password.as_ref(), self.password_key)?]);
+            }
             Content::Store(store) => store,
         };
         let password = self.password.clone().ok_or(StoreProblem::NoPassword(self.password_key))?;
@@ -128,11 +150,18 @@ impl StoreFile {
         match self.open()? {
             Content::Pem(text) => pem_certificates(&text),
             Content::Store(store) => {
-                let found: Vec<_> =
-                    store.certificates().map(|der| CertificateDer::from(der.to_vec())).collect();
+                let all = store.certificates().chain(store.certificates_of_keys());
+                let found: Vec<_> = all.map(|der| CertificateDer::from(der.to_vec())).collect();
                 if found.is_empty() { Err(StoreProblem::NoCertificate(inventory(&store))) } else { Ok(found) }
             }
         }
+    }
+
+    fn without_password(&self, bytes: &[u8]) -> Result<KeyStore, StoreProblem> {
+        KeyStore::from_bytes_unchecked(bytes).map_err(|error| match error {
+            KeyStoreError::WrongStorePassword => StoreProblem::NoPassword(self.password_key),
+            other => StoreProblem::Store(other),
+        })
     }
 
     fn open(&self) -> Result<Content, StoreProblem> {
@@ -152,8 +181,10 @@ impl StoreFile {
             }
             _ if is_pem => Ok(Content::Pem(bytes)),
             _ => {
-                let password = self.password.as_ref().ok_or(StoreProblem::NoPassword(self.password_key))?;
-                let store = KeyStore::from_bytes(&bytes, password).map_err(StoreProblem::Store)?;
+                let store = match &self.password {
+                    Some(password) => KeyStore::from_bytes(&bytes, password).map_err(StoreProblem::Store)?,
+                    None => self.without_password(&bytes)?,
+                };
                 Ok(Content::Store(store))
             }
         }
@@ -171,9 +202,47 @@ fn pem_certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, StorePr
     if found.is_empty() { Err(StoreProblem::NoCertificate("no certificate".to_owned())) } else { Ok(found) }
 }
 
-fn pem_identity(text: &[u8]) -> Result<Identity, StoreProblem> {
+fn pem_identity(
+    text: &[u8],
+    password: Option<&Password>,
+    password_key: &'static str,
+) -> Result<Identity, StoreProblem> {
     let chain = pem_certificates(text)?;
-    let key = PrivateKeyDer::from_pem_slice(text)
-        .map_err(|error| StoreProblem::Pem(format!("there is no private key that can be read: {error}")))?;
+    let key = match encrypted_block(text) {
+        Some(block) => {
+            let password = password.ok_or(StoreProblem::NoPassword(password_key))?;
+            let der = PrivatePkcs8KeyDer::from_pem_slice(block.as_bytes()).map_err(|error| {
+                StoreProblem::Pem(format!("its encrypted private key is damaged: {error}"))
+            })?;
+            let plain =
+                open_encrypted_pkcs8(der.secret_pkcs8_der(), password).map_err(StoreProblem::Store)?;
+            PrivatePkcs8KeyDer::from(plain.to_vec()).into()
+        }
+        None => {
+            PrivateKeyDer::from_pem_slice(text).map_err(|error| StoreProblem::Pem(no_key(text, &error)))?
+        }
+    };
     Ok(Identity { alias: "PEM".to_owned(), key, chain })
+}
+
+/// The block of an encrypted key, under the label of one that is not: the reader of PEM knows no other.
+fn encrypted_block(text: &[u8]) -> Option<String> {
+    const LABEL: &str = "ENCRYPTED PRIVATE KEY-----";
+    let text = String::from_utf8_lossy(text);
+    let start = text.find(&format!("-----BEGIN {LABEL}"))?;
+    let length = text[start..].find(&format!("-----END {LABEL}"))? + "-----END ".len() + LABEL.len();
+    Some(text[start..start + length].replace("ENCRYPTED PRIVATE KEY", "PRIVATE KEY"))
+}
+
+fn no_key(text: &[u8], error: &pem::Error) -> String {
+    let text = String::from_utf8_lossy(text);
+    if text.contains("Proc-Type: 4,ENCRYPTED") {
+        return "its private key is encrypted in the old way of OpenSSL: write it anew with openssl pkcs8 -topk8".to_owned();
+    }
+    match error {
+        pem::Error::NoItemsFound => {
+            "there is no private key in it; put the key and the certificate chain into one file".to_owned()
+        }
+        other => format!("its private key is damaged: {other}"),
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flumen_config::{AgentConfig, Diagnostics, Input, LoadOptions, Loaded, Severity, explain, render};
+use flumen_connect::tls;
 
 use super::environment::LauncherEnvironment;
 use super::plugin::control::Control;
@@ -86,6 +87,7 @@ fn try_run(args: &AgentArgs) -> Result<ExitCode, Fatal> {
         ));
     }
     let state_dir = plugins::state_dir(&properties);
+    tls::set_globals(tls::Globals::read(|name| properties.get(name).cloned(), |name| environment.get(name)));
     let options = LoadOptions {
         system_properties: properties,
         environment: Arc::new(move |name| environment.get(name)),

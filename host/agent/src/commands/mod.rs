@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flumen_config::{Input, LoadOptions, Loaded};
+use flumen_connect::tls;
 
 use crate::cli::{ConfigArgs, properties};
 
@@ -43,6 +44,10 @@ fn load_to_run(files: &[PathBuf], config: &ConfigArgs) -> Loaded {
 fn load_for(usage: plugins::Use, files: &[PathBuf], config: &ConfigArgs) -> Loaded {
     let properties = own_properties(config);
     let tenants = plugins::prepare(&properties, files, usage);
+    tls::set_globals(tls::Globals::read(
+        |name| properties.get(name).cloned(),
+        |name| std::env::var(name).ok(),
+    ));
     let options =
         LoadOptions { system_properties: properties, strict: config.strict, ..LoadOptions::default() };
     let inputs: Vec<Input> = files.iter().cloned().map(Input::File).collect();

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use flumen_config::options::{Secret, Words};
 use flumen_config::{Diagnostic, Diagnostics, Options, Settings};
 use flumen_keystore::Password;
+use flumen_regex::JavaRegex;
 use flumen_tls::{
     ClientAuth, ClientTls, Limits, NameCheck, NameFinding, NameList, Names, ServerTls, StoreFile, StoreKind,
-    Trust,
+    Trust, suite_names,
 };
 
 use super::globals::{Global, GlobalStore, Globals, globals};
@@ -211,22 +212,54 @@ impl Plan<'_> {
         };
         // An empty list of what is included includes everything, as in Flume.
         let included = |names: Option<Vec<String>>| names.filter(|names| !names.is_empty());
+        let before = diagnostics.error_count();
+        let mut suites = |key: &str, names: Option<Vec<String>>| {
+            names.map(|names| names.iter().flat_map(|name| self.suites_of(key, name, diagnostics)).collect())
+        };
+        let include_cipher_suites = suites(
+            "include-cipher-suites",
+            included(list(own.include_cipher_suites, &self.globals.include_cipher_suites)),
+        );
+        let exclude_cipher_suites = suites(
+            "exclude-cipher-suites",
+            list(own.exclude_cipher_suites, &self.globals.exclude_cipher_suites),
+        );
+        if diagnostics.error_count() > before {
+            return None;
+        }
         let names = Names {
             include_protocols: included(list(own.include_protocols, &self.globals.include_protocols)),
             exclude_protocols: list(own.exclude_protocols, &self.globals.exclude_protocols)
                 .unwrap_or_default(),
-            include_cipher_suites: included(list(
-                own.include_cipher_suites,
-                &self.globals.include_cipher_suites,
-            )),
-            exclude_cipher_suites: list(own.exclude_cipher_suites, &self.globals.exclude_cipher_suites)
-                .unwrap_or_default(),
+            include_cipher_suites,
+            exclude_cipher_suites: exclude_cipher_suites.unwrap_or_default(),
         };
         let (limits, findings) = names.limits();
         for finding in findings {
             diagnostics.push(self.name_finding(finding));
         }
         limits
+    }
+
+    /// A name of a suite, or those that a pattern means: Jetty, under Flume's http source, takes both.
+    fn suites_of(&self, key: &str, name: &str, diagnostics: &mut Diagnostics) -> Vec<String> {
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return vec![name.to_owned()];
+        }
+        match JavaRegex::new(name) {
+            Ok(pattern) => {
+                // What takes too long to compare is no name of a suite.
+                let is_meant = |suite: &&str| pattern.matches(suite.as_bytes()).unwrap_or(false);
+                suite_names().filter(is_meant).map(str::to_owned).collect()
+            }
+            Err(error) => {
+                diagnostics.push(
+                    self.error(key, format!("`{name}` is neither a cipher suite nor a pattern: {error}"))
+                        .help("write Java's names, for example TLS_AES_128_GCM_SHA256".to_owned()),
+                );
+                Vec::new()
+            }
+        }
     }
 
     fn name_finding(&self, found: NameFinding) -> Diagnostic {
