@@ -24,16 +24,21 @@ use crate::span::Span;
 /// For each event: [`header`](Self::header) for each of its headers, in any order, then [`event`](Self::event).
 #[derive(Debug)]
 pub struct ArenaBuilder {
-    limits: Limits,
     arena: Bytes,
     spans: Vec<Span>,
-    columns: Vec<PlacedColumn>,
+    columns: Columns,
+    /// Headers of the event under construction.
+    headers: usize,
+}
+
+#[derive(Debug)]
+struct Columns {
+    max: usize,
+    list: Vec<PlacedColumn>,
     /// Where a name's column is, for names that are not where they were in the event before.
     names: HashMap<Box<[u8]>, usize>,
     /// The column that the next header probably belongs to.
     next: usize,
-    /// Headers of the event under construction.
-    headers: usize,
 }
 
 #[derive(Debug)]
@@ -47,18 +52,11 @@ struct PlacedColumn {
 }
 
 impl ArenaBuilder {
-    /// A builder over this buffer.
+    /// A builder over this buffer. Of the limits, only the number of columns is looked at: the bytes are there.
     #[must_use]
     pub fn new(limits: Limits, arena: Bytes) -> Self {
-        Self {
-            limits,
-            arena,
-            spans: Vec::new(),
-            columns: Vec::new(),
-            names: HashMap::new(),
-            next: 0,
-            headers: 0,
-        }
+        let columns = Columns { max: limits.columns_max, list: Vec::new(), names: HashMap::new(), next: 0 };
+        Self { arena, spans: Vec::new(), columns, headers: 0 }
     }
     /// Number of events so far.
     #[must_use]
@@ -85,14 +83,28 @@ impl ArenaBuilder {
     /// # Panics
     /// If a span does not lie inside the buffer.
     pub fn header(&mut self, name: Span, value: Span) -> Result<(), LimitExceeded> {
+        let at = self.columns.at(&self.arena[name.range()])?;
+        self.set(at, value)
+    }
+    /// As [`header`](Self::header), with a name that is not in the buffer.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn header_named(&mut self, name: &str, value: Span) -> Result<(), LimitExceeded> {
+        let at = self.columns.at(name.as_bytes())?;
+        self.set(at, value)
+    }
+
+    fn set(&mut self, at: usize, value: Span) -> Result<(), LimitExceeded> {
         self.headers += 1;
-        if self.headers > self.limits.columns_max {
+        if self.headers > self.columns.max {
             return Err(LimitExceeded::EventTooLarge);
         }
-        let at = self.column(name)?;
-        self.next = at + 1;
         let row = self.spans.len() as u32;
-        let column = &mut self.columns[at];
+        let column = &mut self.columns.list[at];
         if column.rows.last() == Some(&row) {
             column.pop();
         }
@@ -114,16 +126,16 @@ impl ArenaBuilder {
     pub fn event(&mut self, body: Span) {
         assert!(body.end() <= self.arena.len(), "{body:?} in a buffer of {} bytes", self.arena.len());
         self.spans.push(body);
-        (self.next, self.headers) = (0, 0);
+        (self.columns.next, self.headers) = (0, 0);
     }
 
     /// Forgets the headers of an event that is not ended.
     pub fn forget_event(&mut self) {
         let row = self.spans.len() as u32;
-        for column in self.columns.iter_mut().filter(|column| column.rows.last() == Some(&row)) {
+        for column in self.columns.list.iter_mut().filter(|column| column.rows.last() == Some(&row)) {
             column.pop();
         }
-        (self.next, self.headers) = (0, 0);
+        (self.columns.next, self.headers) = (0, 0);
     }
 
     /// The batch of all events so far; the builder is empty afterwards, over the same buffer.
@@ -133,35 +145,43 @@ impl ArenaBuilder {
     pub fn finish(&mut self) -> Batch {
         self.forget_event();
         let spans = std::mem::take(&mut self.spans);
-        self.names.clear();
+        self.columns.names.clear();
         let mut headers = Headers::default();
-        for column in self.columns.drain(..).filter(|column| !column.rows.is_empty()) {
+        for column in self.columns.list.drain(..).filter(|column| !column.rows.is_empty()) {
             headers.push(column.name.clone(), column.finish(&self.arena, spans.len()));
         }
         Batch::from_parts(self.arena.clone(), spans, headers)
     }
+}
 
-    fn column(&mut self, name: Span) -> Result<usize, LimitExceeded> {
-        let bytes = &self.arena[name.range()];
-        let is_here = |at: usize| self.columns.get(at).is_some_and(|column| column.name.as_bytes() == bytes);
-        if is_here(self.next) {
-            return Ok(self.next);
+impl Columns {
+    /// The column of a name, a new one if there is none.
+    fn at(&mut self, name: &[u8]) -> Result<usize, LimitExceeded> {
+        if self.list.get(self.next).is_some_and(|column| column.name.as_bytes() == name) {
+            self.next += 1;
+            return Ok(self.next - 1);
         }
-        if let Some(&at) = self.names.get(bytes) {
+        let at = self.look_up(name)?;
+        self.next = at + 1;
+        Ok(at)
+    }
+
+    fn look_up(&mut self, name: &[u8]) -> Result<usize, LimitExceeded> {
+        if let Some(&at) = self.names.get(name) {
             return Ok(at);
         }
         // Two names that are not UTF-8 can be repaired to the same one.
-        let repaired = String::from_utf8_lossy(bytes);
+        let repaired = String::from_utf8_lossy(name);
         if let Some(&at) = self.names.get(repaired.as_bytes()) {
             return Ok(at);
         }
-        if self.columns.len() >= self.limits.columns_max {
+        if self.list.len() >= self.max {
             return Err(LimitExceeded::BatchFull);
         }
-        let at = self.columns.len();
+        let at = self.list.len();
         self.names.insert(repaired.as_bytes().into(), at);
         let name = HeaderName::from(&*repaired);
-        self.columns.push(PlacedColumn { name, rows: Vec::new(), spans: Vec::new(), repaired: Vec::new() });
+        self.list.push(PlacedColumn { name, rows: Vec::new(), spans: Vec::new(), repaired: Vec::new() });
         Ok(at)
     }
 }

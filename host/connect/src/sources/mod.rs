@@ -9,9 +9,12 @@ mod http;
 mod large_reads;
 mod netcat;
 mod netcat_udp;
+mod scribe;
 mod seq;
 mod stress;
 pub mod syslog;
+mod thrift;
+mod thrift_legacy;
 
 use crate::catalog::SourceType;
 
@@ -28,4 +31,7 @@ pub static TYPES: &[SourceType] = &[
     syslog::TCP,
     syslog::UDP,
     syslog::MULTIPORT,
+    thrift::THRIFT,
+    scribe::SCRIBE,
+    thrift_legacy::THRIFT_LEGACY,
 ];

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`avro`] | Flume's Avro protocol: frames, handshake, calls, both sides |
 //! | [`deflate`] | one compressed stream for each direction of a connection |
+//! | [`thrift`] | Thrift's two protocols, frames, Flume's events in them, both sides |
 
 pub mod avro;
 pub mod deflate;
+pub mod thrift;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
