@@ -215,10 +215,10 @@ async fn clients_that_never_read_their_answers_do_not_keep_others_from_being_ser
     for _ in 0..3 {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a socket");
-        let mut stream =
-            socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.expect("connected");
+        let mut stream = socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.expect("connected");
         // Until nothing is taken any more.
-        while let Ok(sent) = tokio::time::timeout(Duration::from_millis(300), stream.write_all(&calls)).await {
+        while let Ok(sent) = tokio::time::timeout(Duration::from_millis(300), stream.write_all(&calls)).await
+        {
             sent.expect("the connection stays");
         }
         never_read.push(stream);

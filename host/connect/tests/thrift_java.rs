@@ -67,6 +67,48 @@ async fn events(agent: &Agent) -> Vec<(String, Vec<String>)> {
     batches.iter().flat_map(Batch::iter).map(event).collect()
 }
 
+/// A key in a JKS store, and a trust store with its certificate, by keytool.
+struct Stores(tempfile::TempDir);
+
+const STORE_PASSWORD: &str = "flumen-secret";
+
+impl Stores {
+    fn make() -> Self {
+        let stores = Self(tempfile::tempdir().expect("a folder"));
+        let keytool = |arguments: &[&str]| {
+            let output = Command::new("keytool")
+                .args(arguments)
+                .args(["-storepass", STORE_PASSWORD, "-alias", "k"])
+                .output()
+                .expect("keytool");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        };
+        let (keys, trust, certificate) =
+            (stores.path("keys"), stores.path("trust"), stores.path("certificate"));
+        let made = ["-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-dname", "CN=127.0.0.1"];
+        let names = ["-ext", "san=ip:127.0.0.1,dns:localhost", "-validity", "3650"];
+        keytool(
+            &[&made[..], &names, &["-storetype", "JKS", "-keypass", STORE_PASSWORD, "-keystore", &keys]]
+                .concat(),
+        );
+        keytool(&["-exportcert", "-keystore", &keys, "-file", &certificate]);
+        keytool(&[
+            "-importcert",
+            "-noprompt",
+            "-storetype",
+            "JKS",
+            "-keystore",
+            &trust,
+            "-file",
+            &certificate,
+        ]);
+        stores
+    }
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+}
+
 async fn sdk_against(agent: (Agent, String), properties: &[&str]) {
     let jars = jars().expect("there");
     let (mut agent, port) = agent;
@@ -89,6 +131,27 @@ async fn flumes_client_stores_events_in_both_protocols_and_learns_when_there_is_
     for protocol in ["compact", "binary"] {
         let agent = start("thrift", 1_000, &[("protocol", protocol)]).await;
         sdk_against(agent, &[&format!("protocol={protocol}")]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flumes_client_stores_events_over_tls_in_both_protocols() {
+    if jars().is_none() {
+        return;
+    }
+    let stores = Stores::make();
+    let (keys, trust) = (stores.path("keys"), stores.path("trust"));
+    let tls = [("ssl", "true"), ("keystore", &*keys), ("keystore-password", STORE_PASSWORD)];
+    for protocol in ["compact", "binary"] {
+        let agent = start("thrift", 1_000, &[&[("protocol", protocol)], &tls[..]].concat()).await;
+        let client = [
+            &*format!("protocol={protocol}"),
+            "ssl=true",
+            &*format!("truststore={trust}"),
+            &*format!("truststore-password={STORE_PASSWORD}"),
+            "truststore-type=JKS",
+        ];
+        sdk_against(agent, &client).await;
     }
 }
 
@@ -200,4 +263,20 @@ async fn flumes_source_stores_what_our_sink_delivers_in_both_protocols() {
         let source = format!("a1.sources.r1.protocol = {protocol}\n");
         sink_against_flume(&source, &[("protocol", protocol)]).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flumes_source_stores_what_our_sink_delivers_over_tls() {
+    if jars().is_none() {
+        return;
+    }
+    let stores = Stores::make();
+    let source = format!(
+        "a1.sources.r1.ssl = true\na1.sources.r1.keystore = {}\n\
+         a1.sources.r1.keystore-password = {STORE_PASSWORD}\na1.sources.r1.keystore-type = JKS\n",
+        stores.path("keys")
+    );
+    let trust = stores.path("trust");
+    let tls = [("ssl", "true"), ("truststore", &*trust), ("truststore-password", STORE_PASSWORD)];
+    sink_against_flume(&source, &tls).await;
 }

@@ -1,7 +1,7 @@
 //! Events of Flume 0.9 ("OG"), as they were sent with Thrift.
 //!
 //! ```text
-//! oneway append(1: ThriftFlumeEvent), oneway close()
+//! oneway append(1: ThriftFlumeEvent), void close()
 //! ThriftFlumeEvent { 1 i64 timestamp, 2 Priority, 3 binary body, 4 i64 nanos, 5 string host, 6 map<string, binary> fields }
 //! ```
 
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use flumen_event::{BatchBuilder, LimitExceeded};
 
-use crate::wire::thrift::{Malformed, Protocol, Reader, Type};
+use crate::wire::thrift::{Malformed, Protocol, Reader, Type, message};
 
 /// By their numbers.
 const PRIORITIES: [&str; 6] = ["FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
@@ -29,7 +29,8 @@ pub(super) struct OldEvent<'a> {
 #[derive(Debug)]
 pub(super) enum Call<'a> {
     Append(Option<OldEvent<'a>>),
-    Close,
+    /// Its client waits for the answer, unless it says that it wants none.
+    Close { sequence: i32, is_answered: bool },
     /// Some other method, which wants to be told.
     Unknown {
         name: Cow<'a, str>,
@@ -43,7 +44,9 @@ pub(super) fn read(message: &[u8]) -> Result<Call<'_>, Malformed> {
     let head = reader.head()?;
     match reader.bytes(head.name) {
         b"append" => {}
-        b"close" => return Ok(Call::Close),
+        b"close" => {
+            return Ok(Call::Close { sequence: head.sequence, is_answered: head.kind == message::CALL });
+        }
         other => {
             return Ok(Call::Unknown { name: String::from_utf8_lossy(other), sequence: head.sequence });
         }

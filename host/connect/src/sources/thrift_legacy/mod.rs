@@ -47,7 +47,7 @@ options! {
     /// its time, priority, nanoseconds and host become the headers `timestamp`, `pri`, `nanos` and `host`, its fields
     /// headers of the same names, and `FlumeOG` is `yes`. What an event does not have makes no header.
     ///
-    /// The protocol has no answers: a sender never learns whether its event was stored. While the channels are full
+    /// Events are not answered: a sender never learns whether its event was stored. While the channels are full
     /// the connection is not read, so that the sender waits. (Flume drops the event.) Use it only until the old
     /// agents are replaced.
     pub struct ThriftLegacyOptions {
@@ -170,7 +170,8 @@ impl Connection<'_> {
                     add_event(&event, &mut builder, &mut full, self.context);
                     None
                 }
-                Ok(Call::Append(None) | Call::Close) => None,
+                Ok(Call::Append(None) | Call::Close { is_answered: false, .. }) => None,
+                Ok(Call::Close { sequence, is_answered: true }) => Some(closed(sequence)),
                 Ok(Call::Unknown { name, sequence }) => Some(unknown(&name, sequence)),
                 Err(malformed) => break Err(malformed.into()),
             };

@@ -122,17 +122,15 @@ impl Frames {
         let share = self.limits.share(size).await;
         self.fill(input, size + 4, deadline + waited.elapsed()).await?;
         self.buffer.advance(4);
-        let bytes = if size < COPY_BELOW_BYTES {
-            let copy = Bytes::copy_from_slice(&self.buffer[..size]);
+        if size < COPY_BELOW_BYTES {
+            let bytes = Bytes::copy_from_slice(&self.buffer[..size]);
             self.buffer.advance(size);
-            copy
-        } else {
-            self.buffer.split_to(size).freeze()
-        };
-        if self.buffer.is_empty() && self.buffer.capacity() > FREE_BYTES {
-            // Its share is given back with the frame, so that nothing larger may stay with a silent peer.
-            self.buffer = BytesMut::new();
+            return Ok(Frame { bytes, _share: share });
         }
+        let bytes = self.buffer.split_to(size).freeze();
+        // What is left, often nothing, moves out: its share is given back with the frame, so that the large buffer
+        // may not stay with a silent peer.
+        self.buffer = BytesMut::from(&self.buffer[..]);
         Ok(Frame { bytes, _share: share })
     }
 

@@ -50,6 +50,10 @@ impl Call<'_> {
             writer.i32(status);
         })
     }
+    /// The answer, in its frame, to a method without a result.
+    pub(crate) fn nothing(&self) -> Vec<u8> {
+        self.answer(REPLY, |_| ())
+    }
     /// The answer, in its frame, that says why there is no result.
     pub(crate) fn exception(&self, exception: &Exception) -> Vec<u8> {
         self.answer(EXCEPTION, |writer| {
