@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use agent::{Agent, PATIENCE};
 use fixtures::{batch, settings, sink, spec};
 use flumen_config::Diagnostics;
-use flumen_connect::wire::thrift::{Protocol, Type, Writer};
+use flumen_connect::wire::thrift::{Protocol, Reader, Type, Writer};
 use flumen_connect::{Sink, SinkCounters};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -127,7 +127,7 @@ async fn call(stream: &mut TcpStream) -> Option<i32> {
     let length = stream.read_i32().await.ok()?;
     let mut frame = vec![0; length as usize];
     stream.read_exact(&mut frame).await.ok()?;
-    Some(i32::from(frame[2]))
+    Some(Reader::new(Protocol::Compact, &frame).head().expect("a call").sequence)
 }
 fn reply(kind: u8, sequence: i32, write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     let mut message = Vec::new();

@@ -126,7 +126,8 @@ mod tests {
             for pattern in [None, Some("\n"), Some("a?")] {
                 for message in messages(pattern, bytes_max, &body) {
                     prop_assert!(!message.contains(['\r', '\n', '\0']) && !message.is_empty());
-                    prop_assert!(format!("PRIVMSG {chan} :{message}\r\n").len() <= LINE_BYTES_MAX);
+                    let line = format!("PRIVMSG {chan} :{message}\r\n");
+                    prop_assert!(line.len() <= LINE_BYTES_MAX);
                 }
             }
         }

@@ -188,7 +188,7 @@ impl ThriftClient {
                 if count > 0 {
                     parts.push(rest.split_to(count));
                     room -= bytes;
-                } else if parts.is_empty() {
+                } else if fit(self.protocol, &rest.slice(0..1), whole).0 == 0 {
                     drop(rest.split_to(1));
                     sent.too_large += 1;
                 } else {

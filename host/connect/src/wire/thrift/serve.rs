@@ -127,11 +127,6 @@ impl<S: Service> Server<S> {
             }
         })
     }
-
-    /// The service.
-    pub(crate) fn service(&self) -> &S {
-        &self.service
-    }
 }
 
 async fn write<C: AsyncWrite + Unpin>(stream: &mut C, answer: &[u8]) -> io::Result<()> {
