@@ -443,7 +443,16 @@ async fn what_is_no_old_event_ends_its_connection() {
     let mut stream = connect(port).await;
     stream.write_all(&old_event(b"good", "h", &[])).await.expect("sent");
     assert_eq!(agent.lines(1).await, ["good"]);
-    // A method that is not there is answered, without a frame.
+    // The client of Flume 0.9 waits for the answer to its goodbye; nothing here has a frame.
+    let mut close = Vec::new();
+    let mut writer = Writer::new(Protocol::Binary, &mut close);
+    writer.head("close", 1, 6);
+    writer.stop();
+    stream.write_all(&close).await.expect("sent");
+    let mut reply = [0; 18];
+    stream.read_exact(&mut reply).await.expect("an answer");
+    assert_eq!(&reply, b"\x80\x01\0\x02\0\0\0\x05close\0\0\0\x06\0");
+    // A method that is not there is answered.
     let mut call = Vec::new();
     let mut writer = Writer::new(Protocol::Binary, &mut call);
     writer.head("what", 1, 7);

@@ -30,7 +30,10 @@ pub(super) struct OldEvent<'a> {
 pub(super) enum Call<'a> {
     Append(Option<OldEvent<'a>>),
     /// Its client waits for the answer, unless it says that it wants none.
-    Close { sequence: i32, is_answered: bool },
+    Close {
+        sequence: i32,
+        is_answered: bool,
+    },
     /// Some other method, which wants to be told.
     Unknown {
         name: Cow<'a, str>,

@@ -119,6 +119,20 @@ enum Broken {
     TooSlow,
 }
 
+/// What messages brought.
+#[derive(Default)]
+struct Taken {
+    events: Vec<Batch>,
+    answers: Vec<u8>,
+}
+
+impl Taken {
+    /// Without its frame, as the calls come without.
+    fn answer(&mut self, framed: &[u8]) {
+        self.answers.extend_from_slice(&framed[4..]);
+    }
+}
+
 struct Connection<'a> {
     stream: TcpStream,
     held: BytesMut,
@@ -132,8 +146,10 @@ impl Connection<'_> {
     async fn serve(&mut self) -> Result<(), Broken> {
         let mut scan = Scan::new(self.bytes_max);
         loop {
-            let (ended, events) = self.take_messages(&mut scan).await;
-            self.store(events).await;
+            let (ended, taken) = self.take_messages(&mut scan);
+            self.store(taken.events).await;
+            // After what came before them is stored.
+            self.stream.write_all(&taken.answers).await?;
             // What came before a malformed message is stored all the same.
             ended?;
             if !self.held.is_empty() {
@@ -156,8 +172,8 @@ impl Connection<'_> {
     }
 
     /// Takes the whole messages off what is held.
-    async fn take_messages(&mut self, scan: &mut Scan) -> (Result<(), Broken>, Vec<Batch>) {
-        let (mut builder, mut full) = (BatchBuilder::default(), Vec::new());
+    fn take_messages(&mut self, scan: &mut Scan) -> (Result<(), Broken>, Taken) {
+        let (mut builder, mut taken) = (BatchBuilder::default(), Taken::default());
         let ended = loop {
             let end = match scan.advance(&self.held) {
                 Ok(Some(end)) => end,
@@ -165,29 +181,22 @@ impl Connection<'_> {
                 Err(malformed) => break Err(malformed.into()),
             };
             *scan = Scan::new(self.bytes_max);
-            let answer = match event::read(&self.held[..end]) {
+            match event::read(&self.held[..end]) {
                 Ok(Call::Append(Some(event))) => {
-                    add_event(&event, &mut builder, &mut full, self.context);
-                    None
+                    add_event(&event, &mut builder, &mut taken.events, self.context);
                 }
-                Ok(Call::Append(None) | Call::Close { is_answered: false, .. }) => None,
-                Ok(Call::Close { sequence, is_answered: true }) => Some(closed(sequence)),
-                Ok(Call::Unknown { name, sequence }) => Some(unknown(&name, sequence)),
+                Ok(Call::Append(None) | Call::Close { is_answered: false, .. }) => {}
+                Ok(Call::Close { sequence, is_answered: true }) => taken.answer(&closed(sequence)),
+                Ok(Call::Unknown { name, sequence }) => taken.answer(&unknown(&name, sequence)),
                 Err(malformed) => break Err(malformed.into()),
-            };
+            }
             self.held.advance(end);
             self.deadline = None;
-            if let Some(answer) = answer {
-                // Without a frame, as it asked.
-                if let Err(error) = self.stream.write_all(&answer[4..]).await {
-                    break Err(error.into());
-                }
-            }
         };
         if !builder.is_empty() {
-            full.push(builder.finish());
+            taken.events.push(builder.finish());
         }
-        (ended, full)
+        (ended, taken)
     }
 
     async fn store(&self, batches: Vec<Batch>) {
