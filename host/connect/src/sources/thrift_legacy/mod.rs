@@ -253,3 +253,7 @@ async fn read(
         },
     }
 }
+
+fn closed(sequence: i32) -> Vec<u8> {
+    message::Call { protocol: Protocol::Binary, name: "close", sequence }.nothing()
+}
