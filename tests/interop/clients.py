@@ -152,9 +152,13 @@ class Clients:
                 if t.protocol != "avro":
                     continue
                 sender = f"flumen_avro_client_{t.name}_{version}".replace(".", "_")
-                arguments = ["-H", "localhost", "-p", station.ports[t.name], *self._files(sender)]
+                arguments = self._files(sender)
                 properties = {k: v for k, v in t.sink(self.stores, version).items() if k != "type"}
-                if properties:
+                if not properties:
+                    arguments += ["-H", "localhost", "-p", station.ports[t.name]]
+                else:
+                    # As in Flume, the properties name the hosts too.
+                    properties |= named([f"localhost:{station.ports[t.name]}"])
                     path = self.work / f"{sender}.properties"
                     path.write_text("".join(f"{k} = {v}\n" for k, v in properties.items()))
                     arguments += ["-P", path]

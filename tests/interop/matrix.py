@@ -60,17 +60,24 @@ class Matrix:
 
     def _sends(self, config, kind, peer):
         for t in TRANSPORTS:
-            if t.deflate and t.store and "flumen" not in (kind, peer) and kind != peer:
-                continue
-            sender = f"{kind}/{t.name}/{peer}".replace(".", "_")
-            name = sender.replace("/", "_")
-            path = self.work / f"{name}.txt"
-            path.write_text(lines(sender, EVENTS))
-            config.source(f"s_{name}", f"cs_{name}", command=f"cat {path}", **EXEC, **{"interceptors.from.value": sender})
-            config.channel(f"cs_{name}", **CHANNEL)
-            port = self.stations[peer].ports[t.name]
-            config.sink(f"ks_{name}", f"cs_{name}", hostname="localhost", port=port, **t.sink(self.stores, peer))
-            self.sent.append((sender, peer, t.name))
+            if not (t.deflate and t.store):
+                self._sends_by(config, kind, peer, t)
+            elif kind == peer == "flumen":
+                self._sends_by(config, kind, peer, t)
+                self._sends_by(config, kind, peer, t, order="1.11.0")
+            elif "flumen" in (kind, peer) or kind == peer:
+                self._sends_by(config, kind, peer, t)
+
+    def _sends_by(self, config, kind, peer, t, order=None):
+        sender = f"{kind}/{t.name}{'_as_' + order if order else ''}/{peer}".replace(".", "_")
+        name = sender.replace("/", "_")
+        path = self.work / f"{name}.txt"
+        path.write_text(lines(sender, EVENTS))
+        config.source(f"s_{name}", f"cs_{name}", command=f"cat {path}", **EXEC, **{"interceptors.from.value": sender})
+        config.channel(f"cs_{name}", **CHANNEL)
+        port = self.stations[peer].ports[t.name]
+        config.sink(f"ks_{name}", f"cs_{name}", hostname="localhost", port=port, **t.sink(self.stores, order or peer))
+        self.sent.append((sender, peer, t.name))
 
     def start(self):
         for agent in self.agents.values():

@@ -58,7 +58,7 @@ class Transport:
 
 
 # Flumen's own option; Flume ignores it.
-ZLIB_OUTSIDE = {"compression-order": "TODO"}
+ZLIB_OUTSIDE = {"compressionOutside": "true"}
 
 TRANSPORTS = [
     Transport("plain"),

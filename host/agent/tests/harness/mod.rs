@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod http;
+pub mod wire;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
