@@ -17,6 +17,11 @@ use tokio::net::TcpStream;
 const SCRIBE: &str = "org.apache.flume.source.scribe.ScribeSource";
 const LEGACY: &str = "org.apache.flume.source.thriftLegacy.ThriftLegacySource";
 
+/// Name and value of each header.
+type Headers<'a> = Vec<(&'a str, &'a str)>;
+/// Category and message of Scribe.
+type Entry<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address").port()
 }
@@ -79,7 +84,7 @@ async fn what_is_answered_with_ok_is_in_the_channel_in_both_protocols() {
             .flat_map(Batch::iter)
             .map(|event| (event.headers().collect::<Vec<_>>(), event.body()))
             .collect();
-        let expected: Vec<(Vec<(&str, &str)>, &[u8])> = vec![
+        let expected: Vec<(Headers<'_>, &[u8])> = vec![
             (vec![("k", "v")], b"one"),
             (vec![("k", "v")], b"one"),
             (vec![("k", "w")], b"two\xFF"),
@@ -271,7 +276,7 @@ fn kerberos_is_refused_with_the_way_out() {
     assert!((types.spec.check)(&settings("false"), &mut findings), "{findings:?}");
 }
 
-fn log_call(entries: &[(Option<&[u8]>, Option<&[u8]>)]) -> Vec<u8> {
+fn log_call(entries: &[Entry<'_>]) -> Vec<u8> {
     framed(Protocol::BinaryUnversioned, |writer| {
         writer.head("Log", 1, 3);
         writer.field(0, 1, Type::List);
@@ -328,7 +333,7 @@ async fn scribes_entries_are_events_with_their_category() {
 async fn scribes_clients_are_told_to_try_later_and_keep_their_entries() {
     let (mut agent, port) = start(SCRIBE, 2, &[]).await;
     let mut stream = connect(port).await;
-    let one: (Option<&[u8]>, Option<&[u8]>) = (Some(b"web"), Some(b"m"));
+    let one: Entry<'_> = (Some(b"web"), Some(b"m"));
     let no_list = framed(Protocol::BinaryUnversioned, |writer| {
         writer.head("Log", 1, 3);
         writer.stop();

@@ -14,6 +14,9 @@ use crate::wire::thrift::{Malformed, Protocol, Reader, Type, message};
 /// By their numbers.
 const PRIORITIES: [&str; 6] = ["FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 
+/// Name and value of a field.
+type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// An event that lies in a message.
 #[derive(Debug, Default)]
 pub(super) struct OldEvent<'a> {
@@ -22,7 +25,7 @@ pub(super) struct OldEvent<'a> {
     body: &'a [u8],
     nanos: i64,
     host: Option<Cow<'a, str>>,
-    fields: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    fields: Vec<Field<'a>>,
 }
 
 /// A call.
@@ -108,7 +111,7 @@ fn text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, Malformed> {
     bytes(reader).map(String::from_utf8_lossy)
 }
 
-fn read_fields<'a>(reader: &mut Reader<'a>) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Malformed> {
+fn read_fields<'a>(reader: &mut Reader<'a>) -> Result<Vec<Field<'a>>, Malformed> {
     let (keys, values, size) = reader.map()?;
     if size > 0 && (keys, values) != (Type::Binary, Type::Binary) {
         return Err(Malformed::WrongType);
