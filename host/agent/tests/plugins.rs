@@ -188,6 +188,25 @@ fn check_finds_what_is_wrong_with_a_plugin_at_its_line() {
 }
 
 #[test]
+fn check_shows_what_a_component_says_of_its_options_at_their_line() {
+    let home = home("serializer");
+    let plain: String = MASKED
+        .replace("a1.sources.r1.interceptors = i1\n", "")
+        .replace("HOME", ".")
+        .lines()
+        .filter(|line| !line.contains("interceptors.i1"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    let line = plain.lines().count() + 2;
+    let config = plain
+        + "a1.sinks.k1.sink.serializer = plugin.wasm\na1.sinks.k1.sink.serializer.config.style = columns\n";
+    std::fs::write(home.path().join("f.properties"), config).expect("written");
+    let (ok, said) = flumen(home.path(), &["check", "f.properties"]);
+    assert!(!ok && said.contains("config.style: `columns` is no style, `lines` is"), "{said}");
+    assert!(said.contains(&format!("f.properties:{line}")), "{said}");
+}
+
+#[test]
 fn what_is_above_the_tenants_ceiling_is_refused_with_both_places() {
     let home = home("interceptor");
     let tenants = "[tenant.t]\nagents = [\"a1\"]\n[tenant.t.plugin]\nmemory_bytes_max = 1048576\n";
@@ -206,6 +225,23 @@ fn what_is_above_the_tenants_ceiling_is_refused_with_both_places() {
 }
 
 #[test]
+fn the_pools_of_instances_are_sized_by_properties() {
+    let home = home("interceptor");
+    std::fs::write(home.path().join("f.properties"), MASKED.replace("HOME", ".")).expect("written");
+    let args = ["agent", "-n", "a1", "-f", "f.properties", "-Dflumen.plugins.instances=many"];
+    let (ok, said) = flumen(home.path(), &args);
+    assert!(
+        !ok && said.contains("`-Dflumen.plugins.instances=many`") && said.contains("1000 without it"),
+        "{said}"
+    );
+    let (ok, said) = flumen(home.path(), &["check", "f.properties", "-Dflumen.plugins.io.instances=0"]);
+    assert!(!ok && said.contains("`-Dflumen.plugins.io.instances=0`"), "{said}");
+    // The check loads the plugin, in a pool of one.
+    let (ok, said) = flumen(home.path(), &["check", "f.properties", "-Dflumen.plugins.instances=1"]);
+    assert!(ok, "{said}");
+}
+
+#[test]
 fn a_component_can_be_looked_at_and_tried_alone() {
     let home = home("interceptor");
     let (ok, said) = flumen(home.path(), &["plugin", "check", "plugin.wasm"]);
@@ -219,6 +255,43 @@ fn a_component_can_be_looked_at_and_tried_alone() {
     assert!(!ok && said.contains("line 1 differs"), "{said}");
     let (ok, said) = flumen(home.path(), &["plugin", "check", "in"]);
     assert!(!ok && said.contains("it is not WebAssembly"), "{said}");
+}
+
+#[test]
+fn a_component_is_measured_and_held_against_the_ceilings_of_tenants() {
+    let home = home("interceptor");
+    let text = "[tenant.narrow]\nplugins_allowed = []\negress_hosts = []\n[tenant.narrow.plugin]\n\
+                memory_bytes_max = 65536\noutput_bytes_max = 10\nfuel_per_event_max = 1\n[tenant.wide]\n";
+    std::fs::write(home.path().join("t.toml"), text).expect("written");
+    std::fs::write(home.path().join("up"), "up\n".repeat(1000)).expect("written");
+    let bench = ["plugin", "bench", "plugin.wasm", "--millis", "5", "--input", "up", "--tenants", "t.toml"];
+    let (ok, said) = flumen(home.path(), &[&bench[..], &["--set", "grants.http=example.org:443"]].concat());
+    assert!(ok && said.contains("peak memory of an instance"), "{said}");
+    let tenant = |name: &str| {
+        said.lines()
+            .find(|line| line.starts_with(&format!("tenant {name}")))
+            .unwrap_or_else(|| panic!("{said}"))
+    };
+    for ceiling in [
+        "plugin.memory_bytes_max",
+        "plugin.fuel_per_event_max = 1:",
+        "egress_hosts: example.org:443",
+        "NOT ALLOWED",
+    ] {
+        assert!(tenant("narrow").contains(ceiling), "{ceiling}: {said}");
+    }
+    assert!(tenant("wide").ends_with("stays below its ceilings"), "{said}");
+    let text = "[tenant.t.plugin]\noutput_bytes_max = 10\n";
+    std::fs::write(home.path().join("t.toml"), text).expect("written");
+    let (ok, said) = flumen(home.path(), &bench);
+    assert!(ok && said.contains("BREAKS plugin.output_bytes_max = 10"), "{said}");
+}
+
+#[test]
+fn a_deserializer_is_measured_by_a_stream() {
+    let home = home("deserializer");
+    let (ok, said) = flumen(home.path(), &["plugin", "bench", "plugin.wasm", "--millis", "5"]);
+    assert!(ok && said.contains("ns an event"), "{said}");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Live<W: World> {
     pub answer: Arc<W::Answer>,
     /// The version of the component it is of.
     pub(crate) version: u64,
+    /// The linear memory it had when it was configured.
+    pub(crate) configured_bytes: usize,
     /// Counts it as live.
     pub(crate) _seat: Seat,
 }
@@ -43,6 +45,13 @@ impl<W: World> Live<W> {
     /// What the call that has just ended has used of its fuel.
     pub(crate) fn fuel_used(&self, limits: &Limits, events: usize) -> Option<u64> {
         Some(fuel(limits, events)?.saturating_sub(self.store.get_fuel().ok()?))
+    }
+    /// Whether it came so near to its limit that another one should take its place before the limit is hit in the
+    /// middle of a call. Memory never shrinks, and some toolchains leak what they answer (componentize-py does). An
+    /// instance that takes as much from the start is as it should be.
+    pub(crate) fn is_worn(&self, limits: &Limits) -> bool {
+        let held = self.store.data().limiter.memory_bytes();
+        held > limits.memory_bytes_max / 4 * 3 && self.configured_bytes <= limits.memory_bytes_max / 2
     }
     /// What became of a call, and whether the instance can be used again.
     pub(crate) fn judge(&mut self, limits: &Limits, events: usize, failure: Failure) -> (CallError, bool) {

@@ -34,6 +34,7 @@ pub struct Counters {
     events_out: AtomicU64,
     failures: [AtomicU64; FAILURES.len()],
     discards: AtomicU64,
+    worn: AtomicU64,
     live: AtomicUsize,
     swaps: AtomicU64,
     swaps_refused: AtomicU64,
@@ -71,6 +72,9 @@ impl Counters {
     pub(crate) fn discarded(&self) {
         self.discards.fetch_add(1, Relaxed);
     }
+    pub(crate) fn worn(&self) {
+        self.worn.fetch_add(1, Relaxed);
+    }
     pub(crate) fn swapped(&self) {
         self.swaps.fetch_add(1, Relaxed);
     }
@@ -85,6 +89,7 @@ impl Counters {
         status.events_out = self.events_out.load(Relaxed);
         status.failures = named.filter(|(_, count)| *count > 0).collect();
         status.discards = self.discards.load(Relaxed);
+        status.worn = self.worn.load(Relaxed);
         status.instances = self.live.load(Relaxed);
         status.swaps = self.swaps.load(Relaxed);
         status.swaps_refused = self.swaps_refused.load(Relaxed);
@@ -138,6 +143,8 @@ pub struct PluginStatus {
     pub failures: Vec<(&'static str, u64)>,
     /// Instances that were thrown away after a failure.
     pub discards: u64,
+    /// Instances that were replaced between two calls because their memory came near to its limit.
+    pub worn: u64,
     /// Instances that exist.
     pub instances: usize,
     /// Components that were swapped in.

@@ -65,6 +65,7 @@ fn run(what: &str, batch: &Batch) -> Result<Edits, Error> {
         "spin-ms" => spin_ms(bodies(batch).next().map_or(0, number)),
         "sleep-ms" => std::thread::sleep(std::time::Duration::from_millis(bodies(batch).next().map_or(0, number))),
         "grow" => grow(),
+        "leak" => KEPT.with(|kept| kept.borrow_mut().push(vec![1; 1 << 20])),
         "deep" => edits.set_headers = vec![same("depth", &deep(u64::from(batch.count)).to_string())],
         "breach" => edits.keep = Some(Vec::new()),
         other => return Err(Error::Fatal(format!("no operation is called {other}"))),

@@ -83,7 +83,8 @@ fn try_run(args: &AgentArgs) -> Result<ExitCode, Fatal> {
     log_findings(tenants.findings());
     if !tenants.is_good() {
         return Err(Fatal::Text(
-            "the tenants file cannot be used; without its ceilings nothing is started".to_owned(),
+            "the tenants file, or a property about plugins, cannot be used: without these bounds nothing is started"
+                .to_owned(),
         ));
     }
     let state_dir = plugins::state_dir(&properties);

@@ -4,6 +4,7 @@
 //! -Dflumen.state=DIR      state of plugins, checkpoints, the control socket    else $STATE_DIRECTORY (systemd),
 //!                                                                              $XDG_STATE_HOME/flumen, ~/.local/state/flumen
 //! -Dflumen.plugins.cache=DIR   compiled plugins                                else a private folder below the temporary one
+//! -Dflumen.plugins.instances=N, -Dflumen.plugins.io.instances=N   slots of the pools   else 1000 and 200
 //! -Dflumen.tenants=FILE   tenants                                              else tenants.toml beside the configuration
 //! ```
 
@@ -23,7 +24,7 @@ pub(super) enum Use {
     Check,
 }
 
-/// What was found in the tenants file, to be shown with the findings about the configuration.
+/// What was found in the tenants file, and in the properties about plugins, to be shown with the findings about the configuration.
 pub(super) struct TenantsFile {
     source: Option<SourceText>,
     findings: Diagnostics,
@@ -49,19 +50,48 @@ impl TenantsFile {
 
 /// Called before a configuration is loaded: its plugins are checked below the tenants' ceilings.
 pub(super) fn prepare(properties: &BTreeMap<String, String>, files: &[PathBuf], usage: Use) -> TenantsFile {
+    let mut findings = Diagnostics::default();
+    let defaults = HostOptions::default();
     flumen_plugin::host::prepare(HostOptions {
+        compute_instances_max: slots(properties, SLOTS, defaults.compute_instances_max, &mut findings),
+        io_instances_max: slots(properties, IO_SLOTS, defaults.io_instances_max, &mut findings),
         cache_dir: properties.get("flumen.plugins.cache").map(PathBuf::from),
         state_dir: state_dir(properties),
         state_in_memory: usage == Use::Check,
         compile_helper: std::env::current_exe().ok(),
         watch_files: usage == Use::Run,
-        ..HostOptions::default()
+        ..defaults
     });
-    install_tenants(properties, files)
+    install_tenants(properties, files, findings)
 }
 
-fn install_tenants(properties: &BTreeMap<String, String>, files: &[PathBuf]) -> TenantsFile {
-    let mut findings = Diagnostics::default();
+/// Slots of the pool of plugins that compute: `-Dflumen.plugins.instances=N`.
+const SLOTS: &str = "flumen.plugins.instances";
+/// Slots of the pool of plugins that wait for the world: `-Dflumen.plugins.io.instances=N`.
+const IO_SLOTS: &str = "flumen.plugins.io.instances";
+/// Each slot takes 6 GiB of address space, of which a process has 128 TiB.
+const SLOTS_MAX: u32 = 10_000;
+
+/// The size of a pool. A mistake keeps anything from being started, as one in the tenants file does: an operator who
+/// limits it means it.
+fn slots(properties: &BTreeMap<String, String>, name: &str, default: u32, findings: &mut Diagnostics) -> u32 {
+    let Some(text) = properties.get(name) else { return default };
+    match text.parse() {
+        Ok(slots @ 1..=SLOTS_MAX) => slots,
+        _ => {
+            let message = format!("`-D{name}={text}` is not a whole number from 1 to {SLOTS_MAX}");
+            let help = format!("it is how many instances there may be at a time; {default} without it");
+            findings.push(Diagnostic::error("bad-value", message).help(help));
+            default
+        }
+    }
+}
+
+fn install_tenants(
+    properties: &BTreeMap<String, String>,
+    files: &[PathBuf],
+    mut findings: Diagnostics,
+) -> TenantsFile {
     let named = properties.get("flumen.tenants").map(PathBuf::from);
     let beside = || {
         let folder = files.first()?.parent().unwrap_or(Path::new(""));

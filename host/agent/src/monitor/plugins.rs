@@ -29,7 +29,7 @@ fn labels(plugin: &PluginStatus) -> Vec<(&'static str, String)> {
 }
 
 fn plugin_counts(plugins: &[PluginStatus]) -> Vec<Family> {
-    let parts: [(&'static str, &'static str, &'static str, Read<PluginStatus>); 13] = [
+    let parts: [(&'static str, &'static str, &'static str, Read<PluginStatus>); 14] = [
         ("flumen_plugin_calls_total", "counter", "Calls of the guest.", |p| p.calls as f64),
         ("flumen_plugin_events_in_total", "counter", "Events given to it.", |p| p.events_in as f64),
         ("flumen_plugin_events_out_total", "counter", "Events it answered.", |p| p.events_out as f64),
@@ -48,6 +48,12 @@ fn plugin_counts(plugins: &[PluginStatus]) -> Vec<Family> {
             "counter",
             "Instances thrown away after a failure.",
             |p| p.discards as f64,
+        ),
+        (
+            "flumen_plugin_instances_worn_total",
+            "counter",
+            "Instances replaced between two calls because their memory came near to its limit.",
+            |p| p.worn as f64,
         ),
         ("flumen_plugin_swaps_total", "counter", "Components that were swapped in.", |p| p.swaps as f64),
         (

@@ -30,7 +30,7 @@ impl<W: World> Plugin<W> {
 
 impl<W: World> Lease<W> {
     /// Called where the work may begin again on another instance. Makes an instance if there is none, and replaces the
-    /// present one if another version of the component is in use by now. The answer is different from the last one
+    /// present one if another version of the component is in use by now, or if its memory comes near to its limit. The answer is different from the last one
     /// if the instance is another: the caller then starts again, with `start` or a new resource.
     ///
     /// # Errors
@@ -38,6 +38,10 @@ impl<W: World> Lease<W> {
     pub async fn ready(&mut self) -> Result<u64, CallError> {
         let version = self.plugin.loaded().await?;
         if self.live.as_ref().is_some_and(|live| live.version != version.number) {
+            self.live = None;
+        }
+        if self.live.as_ref().is_some_and(|live| live.is_worn(self.plugin.limits())) {
+            self.plugin.counters.worn();
             self.live = None;
         }
         if self.live.is_none() {

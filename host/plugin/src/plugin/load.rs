@@ -206,7 +206,15 @@ impl<W: World> Plugin<W> {
             match made {
                 Ok((bindings, answer)) => {
                     let (answer, seat) = (Arc::new(answer), Seat::take(&me.counters));
-                    Ok(Live { store, bindings, answer, version: version.number, _seat: seat })
+                    let configured_bytes = store.data().limiter.memory_bytes();
+                    Ok(Live {
+                        store,
+                        bindings,
+                        answer,
+                        version: version.number,
+                        configured_bytes,
+                        _seat: seat,
+                    })
                 }
                 Err(failure) => Err(instance::explain(&mut store, &unhurried, 0, failure)),
             }

@@ -240,8 +240,10 @@ impl<W: World> Plugin<W> {
             None => self.make(&version).await?,
         };
         let (live, result) = self.run(live, events, call).await;
-        if let Some(live) = live {
-            self.give_back(live);
+        match live {
+            Some(live) if live.is_worn(&self.limits) => self.counters.worn(),
+            Some(live) => self.give_back(live),
+            None => {}
         }
         result
     }

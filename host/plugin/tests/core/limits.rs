@@ -116,3 +116,18 @@ async fn a_trap_in_configure_is_told() {
     let error = InterceptorPlugin::new(host(), spec("trap-in-configure")).load().await.expect_err("it traps");
     says(&error.to_string(), &["cannot be configured", "configure went wrong on purpose"]);
 }
+
+/// Some toolchains leak what they answer. No call of theirs is to fail for that.
+#[tokio::test]
+async fn an_instance_that_leaks_is_replaced_before_it_meets_its_limit() {
+    let plugin =
+        InterceptorPlugin::new(host(), limited("leak", |spec| spec.limits.memory_bytes_max = 16 << 20));
+    for call in 0..100 {
+        let out = plugin.intercept(batch(&["x"]), &mut Drops::default()).await;
+        assert_eq!(out.unwrap_or_else(|error| panic!("call {call}: {error}")).len(), 1);
+    }
+    let status = plugin.plugin().status();
+    assert!((5..=15).contains(&status.worn), "{status:?}");
+    assert_eq!((status.discards, status.failures.len()), (0, 0), "{status:?}");
+    assert!(status.memory_bytes_peak <= 16 << 20, "{status:?}");
+}

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use flumen_config::{Diagnostics, render};
 use flumen_event::{Batch, BatchBuilder};
 use flumen_plugin::compile;
+use flumen_plugin::plugin::AnyPlugin as _;
+use flumen_plugin::spec::PluginSpec;
 use flumen_plugin::tenants::{Digest, Tenant, Tenants};
 
 use super::trial::{self, Trial};
@@ -43,14 +45,13 @@ pub(super) fn run(args: &PluginBenchArgs) -> Result<ExitCode, String> {
         .map_err(|error| format!("cannot read {}: {error}", args.trial.file.display()))?;
     let (plain, metered) =
         (trial::spec(&args.trial, &[])?, trial::spec(&args.trial, &[("limits.fuelPerEvent", METER)])?);
-    let measured = trial::run(async {
-        let mut trial = Trial::load(plain, &args.trial.channels).await?;
-        if trial.takes_bytes() {
-            return Err(
-                "a deserializer cannot be measured by events in: time `plugin test` with a large input"
-                    .to_owned(),
-            );
-        }
+    let digest = compile::digest(&bytes);
+    let page = trial::run(async {
+        let mut trial = Trial::load(plain.clone(), &args.trial.channels).await?;
+        let input = match &args.input {
+            None if trial.takes_bytes() => lines(),
+            _ => input,
+        };
         let (mut ns, mut slowest) = (Vec::new(), Duration::ZERO);
         for size in SIZES {
             let (best, mean, longest) =
@@ -61,14 +62,67 @@ pub(super) fn run(args: &PluginBenchArgs) -> Result<ExitCode, String> {
         let memory_bytes_peak = trial.plugin().status().memory_bytes_peak;
         let mut metered = Trial::load(metered, &args.trial.channels).await?;
         let before = metered.plugin().status().fuel;
-        let batches = trial::events(&input, 1000)?;
-        metered.give(&batches).await?;
-        let events: usize = batches.iter().map(Batch::len).sum();
+        let events = Input::of(&metered, &input, SIZES[SIZES.len() - 1])?.give(&mut metered).await?;
         let fuel = metered.plugin().status().fuel - before;
-        Ok(Measured { ns, memory_bytes_peak, fuel_per_event: fuel / events.max(1) as u64, slowest })
+        let measured =
+            Measured { ns, memory_bytes_peak, fuel_per_event: fuel / events.max(1) as u64, slowest };
+        let mut text = page(&measured);
+        for tenant in tenants.iter().flat_map(Tenants::iter) {
+            let mut broken = broken(tenant, &measured, &digest);
+            broken.extend(beyond(tenant, &plain));
+            broken.extend(met(tenant, plain.clone(), &input, &args.trial.channels).await);
+            let verdict =
+                if broken.is_empty() { "stays below its ceilings".to_owned() } else { broken.join("; ") };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "tenant {:<20} {verdict}", tenant.name);
+        }
+        Ok(text)
     })?;
-    let digest = compile::digest(&bytes);
-    Ok(print(&page(&measured, &digest, tenants.as_ref())))
+    Ok(print(&page))
+}
+
+/// What is given again and again.
+enum Input {
+    /// Batches of one size.
+    Batches(Vec<Batch>),
+    /// For deserializers: a stream, and how many events are asked for at once.
+    Stream(Vec<u8>, usize),
+}
+
+impl Input {
+    /// # Errors
+    /// If the text has no events, or fewer than a batch is to have.
+    fn of(trial: &Trial, text: &[u8], size: usize) -> Result<Self, String> {
+        if trial.takes_bytes() {
+            return Ok(Self::Stream(text.to_vec(), size));
+        }
+        let batches = trial::events(text, size)?.into_iter().filter(|batch| batch.len() == size);
+        let batches: Vec<Batch> = batches.take(100).collect();
+        if batches.is_empty() {
+            return Err(format!("the input has fewer than {size} events"));
+        }
+        Ok(Self::Batches(batches))
+    }
+    /// Gives all of it once. Answers how many events that were.
+    async fn give(&self, trial: &mut Trial) -> Result<usize, String> {
+        match self {
+            Self::Batches(batches) => {
+                trial.give(batches).await?;
+                Ok(batches.iter().map(Batch::len).sum())
+            }
+            Self::Stream(bytes, events_max) => match trial.decode(bytes, *events_max).await?.events {
+                0 => Err("the component makes no events of the input: give it one with --input".to_owned()),
+                events => Ok(events),
+            },
+        }
+    }
+    /// Its parts, each of which is one call (of a deserializer: one stream).
+    fn parts(&self) -> Vec<Self> {
+        match self {
+            Self::Batches(batches) => batches.iter().map(|one| Self::Batches(vec![one.clone()])).collect(),
+            Self::Stream(bytes, events_max) => vec![Self::Stream(bytes.clone(), *events_max)],
+        }
+    }
 }
 
 fn tenants(path: &Path) -> Result<Tenants, String> {
@@ -94,6 +148,11 @@ fn synthetic() -> Vec<u8> {
     text
 }
 
+/// The same bodies as lines, for deserializers.
+fn lines() -> Vec<u8> {
+    (0..1000).flat_map(|n| format!("{n:08} {}\n", ".".repeat(BODY_BYTES - 9)).into_bytes()).collect()
+}
+
 /// Best and mean ns for each event, and the longest call.
 async fn measure(
     trial: &mut Trial,
@@ -101,13 +160,9 @@ async fn measure(
     size: usize,
     time: Duration,
 ) -> Result<(f64, f64, Duration), String> {
-    let batches = trial::events(input, size)?;
-    let batches: Vec<Batch> = batches.into_iter().filter(|batch| batch.len() == size).take(100).collect();
-    if batches.is_empty() {
-        return Err(format!("the input has fewer than {size} events"));
-    }
-    for batch in batches.iter().cycle().take(WARM_UP_CALLS) {
-        trial.give(std::slice::from_ref(batch)).await?;
+    let parts = Input::of(trial, input, size)?.parts();
+    for part in parts.iter().cycle().take(WARM_UP_CALLS) {
+        part.give(trial).await?;
     }
     let (mut best, mut spent, mut events, mut longest) =
         (f64::INFINITY, Duration::ZERO, 0usize, Duration::ZERO);
@@ -115,11 +170,12 @@ async fn measure(
         let (since, before) = (Instant::now(), trial.plugin().status().call_ns);
         let mut part = 0usize;
         while since.elapsed() < time / 5 {
-            for batch in &batches {
-                let call = Instant::now();
-                trial.give(std::slice::from_ref(batch)).await?;
-                longest = longest.max(call.elapsed());
-                part += size;
+            for one in &parts {
+                let (call, calls) = (Instant::now(), trial.plugin().status().calls);
+                part += one.give(trial).await?;
+                // A stream is several calls; what counts is what one takes.
+                let calls = u32::try_from(trial.plugin().status().calls - calls).unwrap_or(u32::MAX);
+                longest = longest.max(call.elapsed() / calls.max(1));
             }
         }
         // The calls only: turning the answer into text is not the component's.
@@ -130,7 +186,7 @@ async fn measure(
     Ok((best, spent.as_nanos() as f64 / events as f64, longest))
 }
 
-fn page(measured: &Measured, digest: &Digest, tenants: Option<&Tenants>) -> String {
+fn page(measured: &Measured) -> String {
     let mut text = String::from("events a batch    ns an event, best    mean\n");
     // Writing to a String cannot fail.
     for (size, best, mean) in &measured.ns {
@@ -144,12 +200,6 @@ fn page(measured: &Measured, digest: &Digest, tenants: Option<&Tenants>) -> Stri
         SIZES[SIZES.len() - 1],
         trial::shown(measured.slowest),
     );
-    for tenant in tenants.into_iter().flat_map(Tenants::iter) {
-        let broken = broken(tenant, measured, digest);
-        let verdict =
-            if broken.is_empty() { "stays below its ceilings".to_owned() } else { broken.join("; ") };
-        let _ = writeln!(text, "tenant {:<20} {verdict}", tenant.name);
-    }
     text
 }
 
@@ -176,4 +226,41 @@ fn broken(tenant: &Tenant, measured: &Measured, digest: &Digest) -> Vec<String> 
         broken.push("NOT ALLOWED: its digest is not in plugins_allowed".to_owned());
     }
     broken
+}
+
+/// Grants that the tenant would not have.
+fn beyond(tenant: &Tenant, spec: &PluginSpec) -> Vec<String> {
+    let Some(allowed) = &tenant.ceilings.egress_hosts else { return Vec::new() };
+    let outside =
+        spec.grants.http.iter().filter(|grant| !allowed.value.iter().any(|host| host.covers(grant)));
+    outside.map(|grant| format!("BREAKS egress_hosts: {grant} is not among them")).collect()
+}
+
+/// What it meets of a tenant's limits that only a run below them shows.
+async fn met(tenant: &Tenant, mut spec: PluginSpec, input: &[u8], channels: &[String]) -> Vec<String> {
+    spec.limits = tenant.ceilings.plugin.lower(spec.limits);
+    let mut trial = match Trial::load(spec, channels).await {
+        Ok(trial) => trial,
+        Err(why) => return vec![format!("CANNOT BE LOADED: {why}")],
+    };
+    let given = match Input::of(&trial, input, SIZES[SIZES.len() - 1]) {
+        Ok(input) => input.give(&mut trial).await,
+        Err(why) => Err(why),
+    };
+    let plugin = trial.plugin();
+    let (status, limits) = (plugin.status(), *plugin.limits());
+    let mut met = Vec::new();
+    if status.failures.iter().any(|(kind, _)| *kind == "output") {
+        met.push(format!("BREAKS plugin.output_bytes_max = {}", limits.output_bytes_max));
+    } else if let Err(why) = given {
+        met.push(format!("FAILS: {why}"));
+    }
+    if status.log_bytes_cut > 0 {
+        let max = limits.log_bytes_per_second_max;
+        met.push(format!(
+            "BREAKS plugin.log_bytes_per_second_max = {max}: {} bytes were cut",
+            status.log_bytes_cut
+        ));
+    }
+    met
 }

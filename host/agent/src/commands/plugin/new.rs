@@ -60,7 +60,16 @@ fn template(lang: &str, kind: &str) -> Result<&'static Dir<'static>, String> {
         ));
     };
     of_lang.get_dir(format!("{lang}/{kind}")).ok_or_else(|| {
-        format!("there is no template for a {kind} in {lang}; there are: {}", names(of_lang).join(", "))
+        let mut elsewhere = names(&TEMPLATES);
+        elsewhere.retain(|other| TEMPLATES.get_dir(format!("{other}/{kind}")).is_some());
+        let there = names(of_lang).join(", ");
+        match elsewhere.as_slice() {
+            [] => format!("there is no kind `{kind}`; {lang} has templates for: {there}"),
+            other => format!(
+                "there is no template for the kind `{kind}` in {lang}, which has: {there}; there is one in {}",
+                other.join(", ")
+            ),
+        }
     })
 }
 
@@ -152,6 +161,10 @@ mod tests {
         assert_eq!(filled("{{name}} {{name_snake}} {{other}}", "my-mask"), "my-mask my_mask {{other}}");
         let error = template("cobol", "interceptor").expect_err("no such language");
         assert!(error.contains("there is no template for the language `cobol`"), "{error}");
+        let error = template("python", "sink").expect_err("Python has none");
+        assert!(error.contains("interceptor, serializer; there is one in rust"), "{error}");
+        let error = template("rust", "interceptor-simple").expect_err("it is a world, not a kind");
+        assert!(error.contains("there is no kind `interceptor-simple`"), "{error}");
     }
 
     #[test]

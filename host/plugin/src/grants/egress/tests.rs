@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use bytes::Bytes;
+use flumen_config::{Diagnostics, SourceText};
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Empty, Full};
 use rustls::RootCertStore;
@@ -47,12 +48,21 @@ struct Setting<'a> {
     time: Duration,
     secret: Option<HttpSecret>,
     roots: RootCertStore,
+    /// None: a tenant without ceilings.
+    tenant: Option<Arc<Share>>,
 }
 
 impl Default for Setting<'_> {
     fn default() -> Self {
         let time = Duration::from_secs(20);
-        Self { grants: &[], answers: &[&["127.0.0.1"]], time, secret: None, roots: RootCertStore::empty() }
+        Self {
+            grants: &[],
+            answers: &[&["127.0.0.1"]],
+            time,
+            secret: None,
+            roots: RootCertStore::empty(),
+            tenant: None,
+        }
     }
 }
 
@@ -78,7 +88,8 @@ fn plugin(setting: Setting<'_>) -> Plugin {
     };
     let registry = Registry::new(StateHome::Memory).expect("registry");
     let services = registry.services(&spec).expect("services");
-    let share = Shares::default().of(Tenants::default().of_agent("a1"));
+    let unlimited = || Shares::default().of(Tenants::default().of_agent("a1"));
+    let share = setting.tenant.unwrap_or_else(unlimited);
     let network = Network::new(script.clone(), setting.roots);
     Plugin {
         script,
@@ -436,4 +447,29 @@ async fn bytes_of_requests_are_counted_and_paced() {
     assert_eq!(share.spend(share::Way::In, BYTES_PER_SECOND_MAX as usize), Duration::ZERO);
     let wait = share.spend(share::Way::In, 2 * BYTES_PER_SECOND_MAX as usize);
     assert!(wait > Duration::from_millis(900) && wait <= Duration::from_secs(1), "{wait:?}");
+}
+
+#[tokio::test]
+async fn the_bytes_per_second_of_a_tenant_are_those_of_all_its_plugins_together() {
+    let server = hello().await;
+    let grants = named(server.at.port());
+    let text = "[tenant.t]\nagents = [\"a1\"]\negress_bytes_per_second_max = 50_000\n";
+    let mut findings = Diagnostics::default();
+    let tenants = Tenants::read(&SourceText::new("t.toml", text), &mut findings).expect("a good file");
+    let shares = Shares::default();
+    let plugin = || {
+        let tenant = Some(shares.of(tenants.of_agent("a1")));
+        plugin(Setting { grants: &grants, tenant, ..Setting::default() })
+    };
+    let (first, second) = (plugin(), plugin());
+    // Two seconds of it may go at once.
+    let content = Full::new(Bytes::from(vec![7; 100_000])).map_err(|never| match never {}).boxed_unsync();
+    let request =
+        Request::post(format!("http://api.test:{}/", server.at.port())).body(content).expect("request");
+    first.egress.clone().send(request, None).await.expect("answer");
+    let other = &second.egress;
+    assert_eq!((other.own.counts().bytes_out, other.tenant.counts().bytes_out), (0, 100_000));
+    assert_eq!(other.own.spend(share::Way::Out, 1000), Duration::ZERO, "its own rate is far");
+    let wait = other.tenant.spend(share::Way::Out, 500_000);
+    assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
 }
