@@ -24,6 +24,8 @@
 mod globals;
 mod options;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 
