@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use flumen_config::{Diagnostics, render};
 use flumen_event::{Batch, BatchBuilder};
 use flumen_plugin::compile;
-use flumen_plugin::plugin::AnyPlugin as _;
 use flumen_plugin::spec::PluginSpec;
 use flumen_plugin::tenants::{Digest, Tenant, Tenants};
 
