@@ -144,6 +144,7 @@ fn what_cannot_be_looked_at_is_refused_with_the_reason() {
     assert!(!home.path().join("nowhere").exists());
     // A channel that an agent runs on is left alone, and the process named.
     let agent = Setup::in_home(home, CONFIG).start();
+    agent.until("the channel is open", |m| m.count("CHANNEL.c1", "ChannelSize") == 1);
     let output = of_channel(&agent.home(), "verify", &[]);
     let holder = format!("locked by process {}", agent.pid());
     assert!(!output.status.success() && said(&output).contains(&holder), "{}", said(&output));

@@ -54,7 +54,8 @@ pub async fn connections<F>(
                 Ok((stream, peer)) => {
                     prepare(&stream);
                     let counted = OpenConnection::count(context);
-                    let served = serve(stream, peer);
+                    // In a box, because a future that awaits one it was given holds it twice.
+                    let served = Box::pin(serve(stream, peer));
                     open.spawn(async move {
                         served.await;
                         drop(counted);

@@ -211,6 +211,13 @@ impl Batch {
         }
         batch
     }
+    /// Says that the headers so far are those that Flume's source makes its event of with a copy of a map: it
+    /// decides about the order in which Java prints them.
+    #[must_use]
+    pub fn with_headers_copied(mut self) -> Batch {
+        self.headers_mut().mark_copied();
+        self
+    }
     /// The batch without a header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Batch {

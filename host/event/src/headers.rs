@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::column::Column;
-use crate::java_order::java_hash_order;
+use crate::java_order::{java_copy_order, java_hash_order};
 
 /// A header's name; cheap to copy.
 pub type HeaderName = Arc<str>;
@@ -17,6 +17,8 @@ const INDEX_FROM: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     columns: Arc<Vec<(HeaderName, Column)>>,
+    /// How many columns from the front were there when Flume would have copied the map; see `java_copy_order`.
+    copied: usize,
     cache: Arc<Cache>,
 }
 
@@ -64,14 +66,30 @@ impl Headers {
     /// Removes a column.
     pub(crate) fn remove(&mut self, name: &str) {
         if self.column(name).is_some() {
-            self.edit().retain(|(n, _)| &**n != name);
+            self.keep(|n, _| &**n != name);
         }
     }
     /// Removes the columns of these names.
     pub(crate) fn remove_all(&mut self, names: &HashSet<&str>) {
         if self.columns.iter().any(|(n, _)| names.contains(&**n)) {
-            self.edit().retain(|(n, _)| !names.contains(&**n));
+            self.keep(|n, _| !names.contains(&**n));
         }
+    }
+    /// Keeps the columns that `wanted` says.
+    fn keep(&mut self, mut wanted: impl FnMut(&HeaderName, &mut Column) -> bool) {
+        let (mut at, mut gone, copied) = (0, 0, self.copied);
+        self.edit().retain_mut(|(name, column)| {
+            let kept = wanted(name, column);
+            gone += usize::from(!kept && at < copied);
+            at += 1;
+            kept
+        });
+        self.copied -= gone;
+    }
+    /// Says that these headers are what the events' first map is copied from, in Flume.
+    pub(crate) fn mark_copied(&mut self) {
+        self.copied = self.columns.len();
+        self.cache = Arc::default();
     }
     /// Sets and removes columns; of two changes with one name the later counts. O(columns + changes).
     pub(crate) fn set_all(&mut self, changes: Vec<(HeaderName, Option<Column>)>) {
@@ -87,8 +105,7 @@ impl Headers {
         let latest: HashMap<HeaderName, usize> =
             changes.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
         let mut changes: Vec<Option<(HeaderName, Option<Column>)>> = changes.into_iter().map(Some).collect();
-        let columns = self.edit();
-        columns.retain_mut(|(name, column)| match latest.get(name).and_then(|&at| changes[at].take()) {
+        self.keep(|name, column| match latest.get(name).and_then(|&at| changes[at].take()) {
             None => true,
             Some((_, None)) => false,
             Some((_, Some(new))) => {
@@ -98,7 +115,7 @@ impl Headers {
         });
         let fresh = changes.into_iter().enumerate().filter_map(|(at, change)| Some((at, change?)));
         let fresh = fresh.filter(|(at, (name, _))| latest.get(name) == Some(at));
-        columns.extend(fresh.filter_map(|(_, (name, column))| Some((name, column?))));
+        self.edit().extend(fresh.filter_map(|(_, (name, column))| Some((name, column?))));
     }
     /// Adds a column whose name is known to be new.
     pub(crate) fn push(&mut self, name: HeaderName, column: Column) {
@@ -109,8 +126,15 @@ impl Headers {
         Arc::make_mut(&mut self.columns)
     }
     pub(crate) fn gather(&self, kept: &[u32]) -> Headers {
-        let columns = self.columns.iter().filter_map(|(n, c)| Some((n.clone(), c.gather(kept)?))).collect();
-        Headers { columns: Arc::new(columns), cache: Arc::default() }
+        let mut copied = 0;
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (at, (name, column)) in self.columns.iter().enumerate() {
+            if let Some(column) = column.gather(kept) {
+                columns.push((name.clone(), column));
+                copied += usize::from(at < self.copied);
+            }
+        }
+        Headers { columns: Arc::new(columns), copied, cache: Arc::default() }
     }
     pub(crate) fn held_bytes(&self) -> usize {
         self.columns.iter().map(|(n, c)| n.len() + c.held_bytes()).sum()
@@ -172,6 +196,14 @@ impl Headers {
         out: &mut Vec<(&'a str, &'a str)>,
     ) {
         out.clear();
+        if self.copied > 0 {
+            let copied = self.columns[..self.copied].iter().filter(|(_, c)| c.get(row).is_some()).count();
+            let present = self.columns.iter().filter_map(|(n, c)| Some((&**n, c.get(row)?)));
+            let present: Vec<(&str, &str)> = present.collect();
+            let names: Vec<&str> = present.iter().map(|(n, _)| *n).collect();
+            out.extend(java_copy_order(&names, copied).into_iter().map(|at| present[at as usize]));
+            return;
+        }
         if self.indexed(rows).is_none() && self.columns.len() <= 12 {
             // One order serves all rows: up to twelve entries a HashMap keeps its first table size.
             let order =

@@ -17,6 +17,24 @@ pub fn java_hash_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u32> {
     order
 }
 
+/// The same of a map that began as a copy of another (`new HashMap<>(map)`), the first `copied` names, as events do
+/// that Flume makes with `EventBuilder.withBody(body, headers)`. The copy takes them in the order of the first map, and
+/// its table is the smallest that holds them, where a new map begins with 16 places.
+pub fn java_copy_order(names: &[&str], copied: usize) -> Vec<u32> {
+    if copied == 0 {
+        return java_hash_order(names.iter().copied());
+    }
+    // `HashMap.putMapEntries`: `tableSizeFor((int) (size / 0.75F + 1.0F))`.
+    let mut size = (copied * 4 / 3 + 1).next_power_of_two();
+    while names.len() > size * 3 / 4 {
+        size *= 2;
+    }
+    let mut order = java_hash_order(names[..copied].iter().copied());
+    order.extend(copied as u32..names.len() as u32);
+    order.sort_by_key(|&at| spread_hash(names[at as usize]) as usize & (size - 1));
+    order
+}
+
 /// `HashMap.hash(String)`: the string's hash over UTF-16 units, high half mixed into the low one.
 fn spread_hash(name: &str) -> u32 {
     let hash = name.encode_utf16().fold(0u32, |h, unit| h.wrapping_mul(31).wrapping_add(u32::from(unit)));
@@ -40,6 +58,25 @@ mod tests {
         assert_eq!(
             ordered(&["host", "timestamp", "Facility", "Severity", "priority", "version", "ümlaut", "日本"]),
             ["ümlaut", "host", "Severity", "Facility", "日本", "priority", "version", "timestamp"]
+        );
+    }
+
+    // Recorded from Flume 1.11: multiport_syslogtcp copies the headers of a message, then puts that of the port.
+    #[test]
+    fn a_copy_has_the_smallest_table_that_holds_it() {
+        let copy = |names: &[&'static str], copied| -> Vec<&str> {
+            java_copy_order(names, copied).into_iter().map(|at| names[at as usize]).collect()
+        };
+        let message = ["Facility", "Severity", "Priority", "host", "timestamp", "port"];
+        assert_eq!(copy(&message, 5), ["host", "Severity", "Facility", "port", "Priority", "timestamp"]);
+        let message = ["Facility", "Severity", "Priority", "Version", "host", "timestamp", "port"];
+        assert_eq!(
+            copy(&message, 6),
+            ["Version", "port", "Priority", "host", "Severity", "Facility", "timestamp"]
+        );
+        assert_eq!(
+            copy(&message, 0),
+            ["Version", "port", "Priority", "host", "Severity", "Facility", "timestamp"]
         );
     }
 

@@ -270,6 +270,7 @@ impl Rows {
         let bodies = self.made.map_or(input, Bytes::from);
         Batch::from_arena(bodies, spans)
             .with_columns(columns.into_iter().filter(|(_, column)| column.is_some()).collect())
+            .with_headers_copied()
     }
 }
 
