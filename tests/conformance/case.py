@@ -78,10 +78,10 @@ def drive_default(run):
 class Run:
     """One run of a case. The public methods and fields are what a case.py may use."""
 
-    def __init__(self, case, agent, reference_client):
+    def __init__(self, case, agent, avro_client):
         self.case = case
         self.agent = agent
-        self.reference_client = reference_client
+        self.avro_client = avro_client
         self.port, self.port2, self.port3 = (net.free_port() for _ in range(3))
         self.work = Path(tempfile.mkdtemp(prefix=f"flumen-case.{case.name}."))
         self.dir = self.work / "d"
