@@ -27,7 +27,7 @@ pub(crate) enum Exists {
     /// `^`, a head, `.*`, a rest.
     Line(Line),
     /// A literal with fixed characters before it.
-    Near(Near),
+    Near(Box<Near>),
 }
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Exists {
         }
         let kept = trimmed(&nodes);
         if let Some(near) = Near::study(kept, || hir(kept).and_then(|hir| compile(&hir))) {
-            return Exists::Near(near);
+            return Exists::Near(Box::new(near));
         }
         if kept.len() == nodes.len() {
             return Exists::Search;
