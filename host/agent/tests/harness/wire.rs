@@ -5,6 +5,9 @@ use std::net::TcpStream;
 
 use super::{Agent, PATIENCE, until};
 
+/// Reads one answer.
+pub type ReadAnswer = fn(&mut TcpStream) -> Vec<u8>;
+
 /// A protocol that a source speaks, as a hostile client sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Protocol {
@@ -15,7 +18,7 @@ pub struct Protocol {
     /// The same on a connection that has had one.
     pub next_request: fn() -> Vec<u8>,
     /// The bytes of its answer's beginning and how long all of it is; none where there are no answers.
-    pub answer: Option<(&'static [u8], fn(&mut TcpStream) -> Vec<u8>)>,
+    pub answer: Option<(&'static [u8], ReadAnswer)>,
     /// Begins a message that says it has so many bytes.
     pub claim: fn(u32) -> Vec<u8>,
 }
