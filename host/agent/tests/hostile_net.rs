@@ -91,7 +91,7 @@ fn ten_thousand_connections(protocol: Protocol, kib_max: u64) {
     let possible = raise_file_limit().saturating_sub(500).min(10_000);
     assert!(possible >= 1_000, "the limit of open files allows no test");
     if possible < 10_000 {
-        println!("ONLY {possible} CONNECTIONS: the hard limit of open files allows no more");
+        eprintln!("ONLY {possible} CONNECTIONS: the hard limit of open files allows no more");
     }
     let served = start(protocol);
     let mut idle: Vec<TcpStream> = (0..possible).map(|_| served.connect()).collect();

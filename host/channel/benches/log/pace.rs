@@ -62,12 +62,15 @@ fn paced(
     }
 }
 
+/// The most puts a second, how long puts took at half of it, how long one sync took.
+type Round = (f64, Vec<f64>, Vec<f64>);
+
 pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime) {
     println!(
         "batch  producers | puts/s at most, half | p50 ms  p99 ms | fdatasync at the same pace: p50 ms  p99 ms | p99 / p50 of one  p99 / p99 of one"
     );
     for (batch, producers) in CASES {
-        let rounds: Vec<_> = (0..ROUNDS)
+        let rounds: Vec<Round> = (0..ROUNDS)
             .map(|_| {
                 let f = in_fresh(dir, |dir| runtime.block_on(channel_figures(dir, batch, producers, false)));
                 let most = f.events_per_s / batch as f64;
@@ -79,7 +82,7 @@ pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime) {
                 (most, paced.put_ms, one)
             })
             .collect();
-        let of = |get: &dyn Fn(&(f64, Vec<f64>, Vec<f64>)) -> f64| median(rounds.iter().map(get));
+        let of = |get: &dyn Fn(&Round) -> f64| median(rounds.iter().map(get));
         println!(
             "{batch:>5}  {producers:>9} | {:>14.0} {:>6.0} | {:>6.2}  {:>6.2} | {:>34.2}  {:>6.2} | {:>16.2}  {:>16.2}",
             of(&|r| r.0),
