@@ -66,7 +66,7 @@ pub(in crate::sources) async fn serve<A, F>(
         .max_buf_size(READ_BYTES_MAX.max(options.head_bytes_max))
         // A client may close its side while it waits for the answer.
         .half_close(true)
-        .pipeline_flush(true)
+        // Not `pipeline_flush`: with it, the answers to a client that sends on and never reads pile up without limit.
         .keep_alive(options.keeps_connections)
         .auto_date_header(options.sends_date)
         .serve_connection(io, service);
