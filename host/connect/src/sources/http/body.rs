@@ -137,13 +137,13 @@ async fn collect(mut body: Incoming, limits: &BodyLimits, share: &mut Share) -> 
         return Err(too_large);
     }
     let since = Instant::now();
-    let mut whole = BytesMut::new();
+    let mut pieces = Pieces::default();
     loop {
         let Ok(frame) = tokio::time::timeout(limits.idle_timeout, body.frame()).await else {
             return Err(Refused::TooSlow);
         };
         let piece = match frame {
-            None => return Ok(whole.freeze()),
+            None => return Ok(pieces.join()),
             Some(Err(error)) => return Err(Refused::Broken(error.to_string())),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(piece) => piece,
@@ -151,7 +151,7 @@ async fn collect(mut body: Incoming, limits: &BodyLimits, share: &mut Share) -> 
                 Err(_) => continue,
             },
         };
-        let bytes = whole.len() + piece.len();
+        let bytes = pieces.bytes + piece.len();
         if bytes > limits.bytes_max {
             return Err(too_large);
         }
@@ -159,16 +159,56 @@ async fn collect(mut body: Incoming, limits: &BodyLimits, share: &mut Share) -> 
             share.grow(bytes)?;
             return Ok(piece);
         }
-        if whole.capacity() < bytes {
-            let wanted = promised.map_or(bytes * 2, |all| (all as usize).min(bytes * 2 + AHEAD_BYTES_MAX));
-            let wanted = wanted.clamp(bytes, limits.bytes_max.max(bytes));
-            share.grow(wanted)?;
-            whole.reserve(wanted - whole.len());
-        }
-        whole.extend_from_slice(&piece);
+        pieces.push(&piece, promised.map(|all| all as usize), share)?;
         if is_too_slow(bytes, since.elapsed(), limits.rate_min) {
             return Err(Refused::TooSlow);
         }
+    }
+}
+
+/// What has come of a body. It never moves before it is whole: a buffer that grew would leave its former places to
+/// the allocator, which gives them back late, so that many unfinished bodies took several times their bytes.
+#[derive(Default)]
+struct Pieces {
+    list: Vec<BytesMut>,
+    bytes: usize,
+    capacity: usize,
+}
+
+impl Pieces {
+    /// Adds what came, to places that `share` pays for.
+    fn push(&mut self, mut more: &[u8], promised: Option<usize>, share: &mut Share) -> Result<(), Refused> {
+        if let Some(last) = self.list.last_mut() {
+            let (fits, rest) = more.split_at(more.len().min(last.capacity() - last.len()));
+            last.extend_from_slice(fits);
+            self.bytes += fits.len();
+            more = rest;
+        }
+        if more.is_empty() {
+            return Ok(());
+        }
+        // As much again as there is, like a buffer that doubles, or what is still to come.
+        let expected = promised.map_or(self.bytes + more.len(), |all| all.saturating_sub(self.bytes));
+        let size = expected.min(AHEAD_BYTES_MAX).max(more.len());
+        share.grow(self.capacity + size)?;
+        let mut piece = BytesMut::with_capacity(size);
+        piece.extend_from_slice(more);
+        self.capacity += size;
+        self.bytes += more.len();
+        self.list.push(piece);
+        Ok(())
+    }
+
+    /// The whole. Its own place is beyond the room for as long as this takes, once for each thread at most.
+    fn join(mut self) -> Bytes {
+        if self.list.len() <= 1 {
+            return self.list.pop().unwrap_or_default().freeze();
+        }
+        let mut whole = BytesMut::with_capacity(self.bytes);
+        for piece in self.list {
+            whole.extend_from_slice(&piece);
+        }
+        whole.freeze()
     }
 }
 
@@ -270,6 +310,30 @@ mod tests {
         }
         let garbage = unpack(Packing::Gzip, b"no gzip", 1 << 20, &mut Share::of(&room));
         assert!(matches!(garbage, Err(Refused::Packing(_))), "{garbage:?}");
+    }
+
+    #[test]
+    fn a_body_in_pieces_is_the_same_body_and_pays_for_its_places() {
+        let text: Vec<u8> = (0..700_000u32).map(|i| (i % 251) as u8).collect();
+        for promised in [None, Some(text.len()), Some(10), Some(usize::MAX)] {
+            for step in [1000, 64 << 10, 300 << 10] {
+                let room = Arc::new(Room::new(2 << 20));
+                let mut share = Share::of(&room);
+                let mut pieces = Pieces::default();
+                for piece in text.chunks(step) {
+                    pieces.push(piece, promised, &mut share).expect("room");
+                    let places: usize = pieces.list.iter().map(BytesMut::capacity).sum();
+                    assert!(places <= share.bytes, "{places} of {}", share.bytes);
+                    assert!(
+                        places <= pieces.bytes * 2 || promised.is_some(),
+                        "{places} for {}",
+                        pieces.bytes
+                    );
+                    assert!(places <= pieces.bytes + AHEAD_BYTES_MAX, "{places} for {}", pieces.bytes);
+                }
+                assert_eq!(pieces.join(), text, "{promised:?}, steps of {step}");
+            }
+        }
     }
 
     #[test]
