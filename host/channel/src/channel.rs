@@ -79,6 +79,14 @@ pub trait Channel: Send + Sync {
     /// Returns as soon as there is an event to take. Another taker may be quicker.
     async fn wait_for_events(&self);
 
+    /// Returns as soon as there are `count` events to take, or fewer when room becomes scarce: a put waits for it, or
+    /// half of it is in use. May return earlier, but not before there is an event; for takers that would rather be
+    /// woken once for many.
+    async fn wait_for_many(&self, count: usize) {
+        let _ = count;
+        self.wait_for_events().await;
+    }
+
     /// Takes up to `max` events, at least one; `None` if the channel is empty.
     /// `max` is lowered to the transaction capacity.
     ///

@@ -63,6 +63,7 @@ macro_rules! contract_tests {
             a_put_dropped_at_any_await_leaves_no_trace
             a_take_dropped_at_any_await_loses_no_event
             a_waiting_take_is_served_when_another_is_dropped
+            who_waits_for_many_keeps_no_put_waiting
             the_ledger_balances_at_every_scrape
             every_event_arrives_once_with_many_producers_and_consumers
         );
@@ -326,6 +327,22 @@ pub async fn a_waiting_take_is_served_when_another_is_dropped(make: Make) {
     put(&subject, numbers(0..2)).await.expect("room");
     drop(first);
     assert_eq!(second.await.expect("the task"), expected(0..2));
+}
+
+/// Promise: a taker that would rather have more is woken when a put waits for room, and never without an event.
+pub async fn who_waits_for_many_keeps_no_put_waiting(make: Make) {
+    let subject = make(Wanted::default());
+    let mut many = Box::pin(subject.channel.wait_for_many(10));
+    assert!(poll!(&mut many).is_pending());
+    put(&subject, numbers(0..3)).await.expect("room");
+    let since = tokio::time::Instant::now();
+    let mut waiting = Box::pin(put(&subject, numbers(3..11)));
+    assert!(poll!(&mut waiting).is_pending());
+    many.await;
+    commit(try_take(&subject, 10).await.expect("events")).await;
+    waiting.await.expect("all the room is free");
+    assert_eq!(since.elapsed(), Duration::ZERO);
+    assert_eq!(drain(&subject).await, expected(3..11));
 }
 
 /// Promise: put − taken = here, whenever nothing moves.

@@ -122,6 +122,9 @@ impl Channel for MemoryChannel {
     async fn wait_for_events(&self) {
         self.queue.wait_for_events().await;
     }
+    async fn wait_for_many(&self, count: usize) {
+        self.queue.wait_for_many(count).await;
+    }
     fn is_durable(&self) -> bool {
         false
     }

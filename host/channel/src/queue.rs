@@ -6,7 +6,8 @@
 //!           + behind (committed, and only on disk until it is loaded: the file channel's backlog)
 //! entries   batches by sequence number; a rolled-back take is put back at its number
 //! waiting   putters: first come first served, room is granted by whoever frees it
-//!           takers: one is woken per arrival; whoever leaves the line, or events behind, wakes the next
+//!           takers: one is woken per arrival; whoever leaves the line, or events behind, wakes the next;
+//!           who waits for many is left alone until they are there, or the room becomes scarce
 //! ```
 //!
 //! No runtime inside: futures register wakers, so that the model checker (`tests/shuttle.rs`) can drive it.
@@ -22,8 +23,11 @@ use flumen_event::Batch;
 
 use crate::sync::{Mutex, MutexGuard};
 
+mod held;
+pub use held::{QueueTake, Reserved};
+
 /// What a put needs room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
     /// Events.
     pub events: usize,
@@ -66,7 +70,9 @@ struct State {
     putters: VecDeque<Putter>,
     /// Ids of putters whose room has been granted but who have not been polled since.
     granted: Vec<u64>,
-    takers: VecDeque<(u64, Waker)>,
+    takers: VecDeque<Taker>,
+    /// Half of the capacity: with so much in use, nobody waits for more.
+    scarce: Demand,
     next_id: u64,
 }
 
@@ -86,6 +92,12 @@ struct Used {
 struct Putter {
     id: u64,
     demand: Demand,
+    waker: Waker,
+}
+
+struct Taker {
+    id: u64,
+    wanted: usize,
     waker: Waker,
 }
 
@@ -111,25 +123,12 @@ pub struct Window {
     pub held_bytes: usize,
 }
 
-/// Room for a put; dropping it gives the room back.
-pub struct Reserved {
-    queue: Queue,
-    demand: Demand,
-    committed: bool,
-}
-
-/// A take under way; dropping it puts the events back.
-pub struct QueueTake {
-    queue: Queue,
-    entries: Vec<Entry>,
-    batches: Vec<Batch>,
-    finished: bool,
-}
-
 impl Queue {
     /// An empty queue. `slots_of` says how many byte slots a batch takes.
     pub fn new(capacity: Demand, slots_of: fn(&Batch) -> usize) -> Self {
-        Self { state: Arc::default(), capacity, slots_of }
+        let scarce = Demand { events: capacity.events / 2, slots: capacity.slots / 2 };
+        let state = State { scarce, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), capacity, slots_of }
     }
     /// What a batch needs.
     pub fn demand(&self, batch: &Batch) -> Demand {
@@ -172,6 +171,8 @@ impl Queue {
                 let id = state.new_id();
                 state.putters.push_back(Putter { id, demand, waker: cx.waker().clone() });
                 waiting.id = Some(id);
+                // Whoever waits for more is what this put waits for.
+                wake_taker(state);
                 return Poll::Pending;
             };
             if let Some(at) = state.granted.iter().position(|&g| g == id) {
@@ -196,12 +197,7 @@ impl Queue {
     pub fn try_take(&self, max: usize) -> Option<QueueTake> {
         let mut state = self.lock();
         let taken = self.take_entries(&mut state, max);
-        let is_left = state.queued > 0 || state.behind.events > 0;
-        let next = if is_left { state.takers.pop_front() } else { None };
-        drop(state);
-        if let Some((_, waker)) = next {
-            waker.wake();
-        }
+        wake_taker(state);
         let entries = taken?;
         let batches = entries.iter().map(|e| e.batch.clone()).collect();
         Some(QueueTake { queue: self.clone(), entries, batches, finished: false })
@@ -209,19 +205,25 @@ impl Queue {
 
     /// Returns as soon as there is an event to take, which another taker may then be quicker to take.
     pub async fn wait_for_events(&self) {
+        self.wait_for_many(1).await;
+    }
+
+    /// Returns as soon as there are so many events to take, or fewer and a put waits for room, or half of the room is
+    /// in use.
+    pub async fn wait_for_many(&self, wanted: usize) {
         let mut waiting = WaitingTaker { queue: self, id: None };
         poll_fn(|cx| {
             let mut state = self.lock();
-            if state.queued > 0 || state.behind.events > 0 {
+            if state.has_enough(wanted) {
                 return Poll::Ready(());
             }
             let id = match waiting.id {
                 Some(id) => id,
                 None => *waiting.id.insert(state.new_id()),
             };
-            match state.takers.iter_mut().find(|(other, _)| *other == id) {
-                Some((_, waker)) => waker.clone_from(cx.waker()),
-                None => state.takers.push_back((id, cx.waker().clone())),
+            match state.takers.iter_mut().find(|taker| taker.id == id) {
+                Some(taker) => taker.waker.clone_from(cx.waker()),
+                None => state.takers.push_back(Taker { id, wanted, waker: cx.waker().clone() }),
             }
             Poll::Pending
         })
@@ -345,12 +347,12 @@ impl Queue {
     }
 }
 
-/// Ends the work on the state and wakes the first taker in line, because there is something for it.
+/// Ends the work on the state and wakes the first taker in line for whom there is enough.
 fn wake_taker(mut state: MutexGuard<'_, State>) {
-    let taker = state.takers.pop_front();
+    let taker = state.next_taker();
     drop(state);
-    if let Some((_, waker)) = taker {
-        waker.wake();
+    if let Some(taker) = taker {
+        taker.waker.wake();
     }
 }
 
@@ -379,93 +381,21 @@ impl State {
         self.used.events += demand.events;
         self.used.slots += demand.slots;
     }
+    fn has_enough(&self, wanted: usize) -> bool {
+        let ready = self.queued + self.behind.events;
+        let is_scarce = || {
+            let Demand { events, slots } = self.scarce;
+            !self.putters.is_empty() || self.used.events > events || self.used.slots > slots
+        };
+        ready >= wanted || (ready > 0 && is_scarce())
+    }
+    fn next_taker(&mut self) -> Option<Taker> {
+        let at = self.takers.iter().position(|taker| self.has_enough(taker.wanted))?;
+        self.takers.remove(at)
+    }
     fn new_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
-    }
-}
-
-impl Reserved {
-    /// Makes the batch visible to takers.
-    pub fn commit(self, batch: Batch) {
-        self.commit_stored(batch, Origin::default());
-    }
-    /// Makes the batch visible to takers, who are told where it is stored.
-    pub fn commit_stored(mut self, batch: Batch, origin: Origin) {
-        assert_eq!(batch.len(), self.demand.events, "committed batch is not the reserved one");
-        self.committed = true;
-        let body_bytes = batch.body_bytes();
-        let mut state = self.queue.lock();
-        let (put_at, slots) = (Instant::now(), self.demand.slots);
-        state.append(Entry { sequence: 0, put_at, slots, body_bytes, held_bytes: 0, origin, batch });
-        wake_taker(state);
-    }
-    /// Makes events visible to takers that are to be [`load`](Queue::load)ed before they can be taken.
-    pub fn commit_behind(mut self, body_bytes: usize) {
-        self.committed = true;
-        let mut state = self.queue.lock();
-        state.behind.events += self.demand.events;
-        state.behind.body_bytes += body_bytes;
-        state.behind.since.get_or_insert_with(Instant::now);
-        wake_taker(state);
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if !self.committed {
-            let woken = self.queue.free_room(&mut self.queue.lock(), self.demand);
-            woken.into_iter().for_each(Waker::wake);
-        }
-    }
-}
-
-impl QueueTake {
-    /// The events.
-    pub fn batches(&self) -> &[Batch] {
-        &self.batches
-    }
-    /// Where the events are stored, with how many follow one another there.
-    pub fn origins(&self) -> impl Iterator<Item = (Origin, usize)> {
-        self.entries.iter().map(|e| (e.origin, e.batch.len()))
-    }
-    /// Removes the events for good and frees their room.
-    pub fn commit(mut self) {
-        self.finished = true;
-        let count: usize = self.batches.iter().map(Batch::len).sum();
-        let slots = self.entries.iter().map(|e| e.slots).sum();
-        let mut state = self.queue.lock();
-        assert!(state.taken >= count, "more events finished than taken");
-        state.taken -= count;
-        state.body_bytes -= self.entries.iter().map(|e| e.body_bytes).sum::<usize>();
-        self.close(&mut state);
-        let woken = self.queue.free_room(&mut state, Demand { events: count, slots });
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
-    }
-    fn close(&self, state: &mut State) {
-        let first = self.entries.first().map(|e| e.sequence);
-        if let Some(at) = state.open_takes.iter().position(|(s, _)| Some(*s) == first) {
-            state.open_takes.swap_remove(at);
-        }
-    }
-}
-
-impl Drop for QueueTake {
-    fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
-        let mut state = self.queue.lock();
-        self.close(&mut state);
-        for entry in std::mem::take(&mut self.entries).into_iter().rev() {
-            state.taken -= entry.batch.len();
-            state.queued += entry.batch.len();
-            state.held_bytes += entry.held_bytes;
-            let at = state.entries.partition_point(|e| e.sequence < entry.sequence);
-            state.entries.insert(at, entry);
-        }
-        wake_taker(state);
     }
 }
 
@@ -506,16 +436,10 @@ impl Drop for WaitingTaker<'_> {
         let Some(id) = self.id else { return };
         let mut state = self.queue.lock();
         let before = state.takers.len();
-        state.takers.retain(|(other, _)| *other != id);
+        state.takers.retain(|taker| taker.id != id);
         let was_woken = state.takers.len() == before;
-        let next = if was_woken && (state.queued > 0 || state.behind.events > 0) {
-            state.takers.pop_front()
-        } else {
-            None
-        };
-        drop(state);
-        if let Some((_, waker)) = next {
-            waker.wake();
+        if was_woken {
+            wake_taker(state);
         }
     }
 }

@@ -8,6 +8,7 @@ use flumen_channel::{
     Channel, Gate, MemoryChannel, MemoryLimits, Patience, PutError, contract_tests, put_all,
 };
 use flumen_event::{Batch, BatchBuilder};
+use futures_util::poll;
 
 fn limits(wanted: Wanted) -> MemoryLimits {
     MemoryLimits {
@@ -29,6 +30,28 @@ fn bodies(sizes: &[usize]) -> Batch {
     let mut builder = BatchBuilder::default();
     sizes.iter().for_each(|&n| builder.push(&vec![b'x'; n], []).expect("fits"));
     builder.finish()
+}
+
+#[test]
+fn who_waits_for_many_sleeps_until_they_are_there_or_room_is_scarce() {
+    run(async {
+        let Subject { channel, gate, .. } = make(Wanted { capacity: 100, ..Wanted::default() });
+        let put = async |events: usize| {
+            put_all(&[(channel.clone(), bodies(&vec![1; events]))], Patience::None, &gate, || ()).await
+        };
+        let mut many = Box::pin(channel.wait_for_many(20));
+        let mut more = Box::pin(channel.wait_for_many(90));
+        let mut any = Box::pin(channel.wait_for_events());
+        assert!(
+            poll!(&mut many).is_pending() && poll!(&mut more).is_pending() && poll!(&mut any).is_pending()
+        );
+        put(19).await.expect("room");
+        assert!(poll!(&mut many).is_pending() && poll!(&mut more).is_pending() && poll!(&mut any).is_ready());
+        put(1).await.expect("room");
+        assert!(poll!(&mut many).is_ready() && poll!(&mut more).is_pending());
+        put(31).await.expect("room");
+        assert!(poll!(&mut more).is_ready(), "more than half of the capacity is in use");
+    });
 }
 
 /// A channel for 1,000 bytes: ten slots of 100, each body rounded up, as Flume counts.

@@ -69,6 +69,34 @@ fn no_event_is_lost_or_doubled_and_none_waits_for_ever() {
 }
 
 #[test]
+fn who_waits_for_many_is_woken_and_keeps_no_put_waiting_for_ever() {
+    shuttle::check_random(
+        || {
+            let queue = queue(3);
+            let producers = [1, 2, 3].map(|size| {
+                let queue = queue.clone();
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        let batch = events(size);
+                        future::block_on(queue.reserve(queue.demand(&batch))).commit(batch);
+                    }
+                })
+            });
+            let mut left = 12;
+            while left > 0 {
+                future::block_on(queue.wait_for_many(2.min(left)));
+                let take = queue.try_take(2).expect("nobody else takes");
+                left -= take.batches().iter().map(Batch::len).sum::<usize>();
+                take.commit();
+            }
+            producers.into_iter().for_each(|t| t.join().expect("no panic"));
+            assert_eq!(queue.len(), 0);
+        },
+        schedules(),
+    );
+}
+
+#[test]
 fn a_waiter_that_leaves_at_any_moment_passes_its_turn_on() {
     shuttle::check_random(
         || {

@@ -32,6 +32,10 @@ const IN_VAIN_MAX: usize = 16;
 /// The space.
 const IN_VAIN_PAUSE: Duration = Duration::from_millis(20);
 
+/// Where puts come in quick succession, a sink is woken for a full batch, or once in so long, and not for each of them:
+/// on a busy machine waking costs more than delivering a small batch does.
+const PACE: Duration = Duration::from_millis(1);
+
 /// Makes a fresh sink, for after a panic: nobody knows in which state the old one is.
 pub(super) type Rebuild = Box<dyn Fn() -> Option<Box<dyn Sink>> + Send>;
 
@@ -211,6 +215,7 @@ impl Group {
         }
         let mut pause = PAUSE_MIN;
         let mut in_vain = 0;
+        let mut woken = None;
         while !signals.sinks.is_requested() {
             match self.round().await {
                 Round::Delivered => (pause, in_vain) = (PAUSE_MIN, 0),
@@ -226,7 +231,9 @@ impl Group {
                 Round::Empty if signals.drain.is_requested() && self.is_drained() => return,
                 Round::Empty => {
                     in_vain += 1;
+                    self.gather(woken).await;
                     self.wait(signals).await;
+                    woken = Some(Instant::now());
                     if in_vain > IN_VAIN_MAX {
                         tokio::time::sleep(IN_VAIN_PAUSE).await;
                     }
@@ -265,6 +272,17 @@ impl Group {
             }
         }
         outcome
+    }
+
+    /// Lets events come together if the group has been woken just now.
+    async fn gather(&self, woken: Option<Instant>) {
+        let until = woken.map(|at| at + PACE).filter(|until| *until > Instant::now());
+        let Some(until) = until else { return };
+        let most =
+            |s: &GroupSink| s.sink.batch_size().clamp(1, s.channel.limits().transaction_capacity.max(1));
+        let channels: Vec<_> = self.sinks.iter().map(|s| (s.channel.clone(), most(s))).collect();
+        let many = select_all(channels.iter().map(|(channel, most)| channel.wait_for_many(*most)));
+        let _either = tokio::time::timeout_at(until.into(), many).await;
     }
 
     /// Until there is something to do: events, a sink's own time, or the agent's stop.

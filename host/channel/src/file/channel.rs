@@ -260,6 +260,9 @@ impl Channel for FileChannel {
     async fn wait_for_events(&self) {
         self.0.queue.wait_for_events().await;
     }
+    async fn wait_for_many(&self, count: usize) {
+        self.0.queue.wait_for_many(count).await;
+    }
     /// A spillable channel is, when nothing is in memory only.
     fn is_durable(&self) -> bool {
         self.0.memory.as_ref().is_none_or(|memory| memory.events() == 0)

@@ -318,6 +318,9 @@ impl Channel for SqlChannel {
     async fn wait_for_events(&self) {
         self.0.queue.wait_for_events().await;
     }
+    async fn wait_for_many(&self, count: usize) {
+        self.0.queue.wait_for_many(count).await;
+    }
     fn is_durable(&self) -> bool {
         true
     }
