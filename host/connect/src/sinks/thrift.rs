@@ -59,7 +59,7 @@ options! {
         "server-principal" => server_principal: Option<String>,
         /// Flumen only: the largest frame in bytes that the source takes; libthrift's default. A larger batch goes in
         /// several calls. An event that fits no frame is dropped and counted (in Flume it would be tried for ever).
-        "max-frame-bytes" => max_frame_bytes: Count = Count(FRAME_BYTES_MAX),
+        "frameBytesMax" => frame_bytes_max: Count = Count(FRAME_BYTES_MAX),
     }
 }
 
@@ -88,10 +88,10 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<ThriftSink
     if options.kerberos {
         diagnostics.push(no_kerberos(settings));
     }
-    if options.max_frame_bytes.0 > i32::MAX as usize {
-        let text = format!("`max-frame-bytes` is above {}, the most that a frame can say", i32::MAX);
+    if options.frame_bytes_max.0 > i32::MAX as usize {
+        let text = format!("`frameBytesMax` is above {}, the most that a frame can say", i32::MAX);
         let error = Diagnostic::error("bad-value", text);
-        diagnostics.push(error.on(settings.path()).at(&settings.origin("max-frame-bytes")));
+        diagnostics.push(error.on(settings.path()).at(&settings.origin("frameBytesMax")));
     }
     let connect_timeout = timeout_of(settings, "connect-timeout", options.connect_timeout_ms, diagnostics);
     let request_timeout = timeout_of(settings, "request-timeout", options.request_timeout_ms, diagnostics);
@@ -107,7 +107,7 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<ThriftSink
         calls: Calls {
             protocol: options.protocol,
             request_timeout,
-            frame_bytes_max: options.max_frame_bytes.0,
+            frame_bytes_max: options.frame_bytes_max.0,
         },
         connect_timeout,
         reset_after: (reset_s > 0).then(|| Duration::from_secs(reset_s)),
@@ -179,9 +179,9 @@ impl Sink for ThriftSink {
             tracing::error!(
                 events = sent.too_large,
                 limit,
-                "events larger than a frame are dropped: raise `max-frame-bytes` here and at the source"
+                "events larger than a frame are dropped: raise `frameBytesMax` here and at the source"
             );
-            delivery.dropped.add("thrift: larger than max-frame-bytes", sent.too_large);
+            delivery.dropped.add("thrift: larger than frameBytesMax", sent.too_large);
         }
         Ok(delivery)
     }
