@@ -1,4 +1,5 @@
-"""Programs that send: Flume's RPC clients out of both SDKs, its avro-client, and Flumen's own against both Flumes.
+"""Programs that send: Flume's RPC clients out of both SDKs, its avro-client, Flume 0.9's events, and Flumen's own client
+against both Flumes.
 
 Flumen's part is three agents: one with a source for each transport, and two with file channels (`Twins`) that a client
 with several hosts sends to.
@@ -82,6 +83,7 @@ class Clients:
             agent.stop()
         if self.flumen:
             self._own_avro_client(report)
+            self._legacy(report)
 
     def _transports(self, sdk, report):
         for t in TRANSPORTS:
@@ -145,12 +147,28 @@ class Clients:
         problems = run_client(program, version, self.work / f"{sender}.log")
         report(sender, problems or self._arrived(self.station, "plain", sender))
 
+    def _legacy(self, report):
+        """Flume's own classes for the events of Flume 0.9. (Flume itself does not keep their fields.)"""
+        port, out = net.free_port(), self.work / "legacy" / "out"
+        out.mkdir(parents=True)
+        config = Config()
+        config.source("r", "c", type="org.apache.flume.source.avroLegacy.AvroLegacySource", host="127.0.0.1", port=port)
+        config.channel("c", type="memory", capacity=10_000)
+        config.sink("k", "c", **FILES, **{"sink.directory": out})
+        agent = Agent(self.kind, out.parent, config, self.command).start()
+        agent.wait_ports([port])
+        arrivals = Arrivals(out)
+        for how in ("known", "stranger"):
+            sender = f"flume_0_9_avro_{how}"
+            program = [str(FLUME), "java", str(HERE / "Legacy.java"), sender, EVENTS, port, how]
+            problems = run_client(program, "1.11.0", self.work / f"{sender}.log")
+            report(sender, problems or self._all_of(arrivals, sender))
+        agent.stop()
+
     def _own_avro_client(self, report):
         for version in VERSIONS:
             station = self.matrix.stations[version]
             for t in TRANSPORTS:
-                if t.protocol != "avro":
-                    continue
                 sender = f"flumen_avro_client_{t.name}_{version}".replace(".", "_")
                 arguments = self._files(sender)
                 properties = {k: v for k, v in t.sink(self.stores, version).items() if k != "type"}
@@ -159,6 +177,7 @@ class Clients:
                 else:
                     # As in Flume, the properties name the hosts too.
                     properties |= named([f"localhost:{station.ports[t.name]}"])
+                    properties["client.type"] = "thrift" if t.protocol == "thrift" else "default"
                     path = self.work / f"{sender}.properties"
                     path.write_text("".join(f"{k} = {v}\n" for k, v in properties.items()))
                     arguments += ["-P", path]
@@ -173,7 +192,10 @@ class Clients:
         return ["-F", data, "-R", headers]
 
     def _arrived(self, station, transport, sender):
-        arrivals = station.arrivals[transport]
+        return self._all_of(station.arrivals[transport], sender)
+
+    @staticmethod
+    def _all_of(arrivals, sender):
         wait_until(lambda: arrivals.read().count(sender) >= EVENTS, ARRIVE_S, poll_s=0.1)
         return arrivals.problems(sender, EVENTS)
 

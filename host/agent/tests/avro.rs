@@ -82,9 +82,34 @@ fn avro_client_sends_a_file_a_folder_and_its_input_and_is_silent() {
 }
 
 #[test]
+fn avro_client_speaks_thrift_if_its_properties_say_so() {
+    let setup =
+        Setup::new(&RECEIVER.replace("type = avro", "type = thrift\na1.sources.r1.protocol = binary"));
+    std::fs::create_dir(setup.home().join("out")).expect("made");
+    let agent = setup.start();
+    let port = port_of(&agent.log.line("thrift source listens"));
+    let home = TempDir::new().expect("a directory");
+    let properties = format!(
+        "client.type = thrift\nhosts = a\nhosts.a = 127.0.0.1:{port}\nprotocol = binary\nbatch-size = 2\nmaxConnections = 5\n"
+    );
+    std::fs::write(home.path().join("rpc"), &properties).expect("written");
+    std::fs::write(home.path().join("headers"), "color = blue\n").expect("written");
+    let (status, out, said) = client(home.path(), &["-P", "rpc", "-R", "headers"], b"one\ntwo\nthree");
+    assert_eq!((status, out, said), (Some(0), String::new(), String::new()));
+    assert_lines(&agent, &["{color=blue} one", "{color=blue} two", "{color=blue} three"]);
+    assert_eq!(agent.metrics().count("SOURCE.r1", "AppendBatchAcceptedCount"), 2);
+    // The source takes it for the length of a frame, and ends the connection.
+    std::fs::write(home.path().join("rpc"), properties.replace("binary", "compact")).expect("written");
+    let (status, _, said) = client(home.path(), &["-P", "rpc"], b"one");
+    assert_eq!(status, Some(1));
+    assert!(said.contains(&format!("events for 127.0.0.1:{port} were not accepted")), "{said}");
+    assert!(said.contains("the same `protocol`"), "{said}");
+}
+
+#[test]
 fn avro_client_ends_with_1_and_the_reason() {
     let home = TempDir::new().expect("a directory");
-    std::fs::write(home.path().join("bad"), "hosts = a\nclient.type = thrift\n").expect("written");
+    std::fs::write(home.path().join("bad"), "hosts = a\nclient.type = mine\n").expect("written");
     for (args, wanted) in [
         (&["-H", "127.0.0.1", "-p", "1"][..], "cannot connect to 127.0.0.1:1"),
         (&["-H", "127.0.0.1"], "You must specify a port to connect to with --port"),

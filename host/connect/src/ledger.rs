@@ -81,6 +81,8 @@ counters! {
         append_batch_accepted,
         /// `OpenConnectionCount`: a gauge.
         open_connections,
+        /// Connections closed at once because there were as many as the source may have.
+        connections_refused,
         /// `EventReadFail`: input that could not be read or decoded.
         event_read_fail,
         /// `ChannelWriteFail`: batches that a channel refused.

@@ -12,6 +12,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::ledger::{add, get};
 use crate::source::SourceContext;
 
 /// After how long without traffic the kernel asks whether the peer is still there: half-open connections
@@ -27,8 +28,8 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// Serves connections until stop is requested, then waits a moment for those that are open.
 ///
 /// `serve` makes the future that serves one connection; it should watch `context.stop` itself, and is dropped at
-/// an await if it has not ended 2 s after the stop. A connection beyond `connections_max` is closed at once, with
-/// a warning.
+/// an await if it has not ended 2 s after the stop. A connection beyond `connections_max` of the source, all its
+/// listeners together, is closed at once and counted, with a warning now and then.
 pub async fn connections<F>(
     listener: TcpListener,
     connections_max: usize,
@@ -44,16 +45,22 @@ pub async fn connections<F>(
             () = context.stop.requested() => break,
             Some(_ended) = open.join_next(), if !open.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) if open.len() >= connections_max => {
-                    drop(stream);
-                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
-                        complained = Some(Instant::now());
-                        tracing::warn!(%peer, connections_max, "too many connections: new ones are closed");
-                    }
-                }
                 Ok((stream, peer)) => {
+                    let Some(counted) = OpenConnection::count(context, connections_max) else {
+                        drop(stream);
+                        if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                            complained = Some(Instant::now());
+                            let closed = get(&context.counters.connections_refused);
+                            tracing::warn!(
+                                %peer,
+                                connectionsMax = connections_max,
+                                closed_so_far = closed,
+                                "too many connections: new ones are closed"
+                            );
+                        }
+                        continue;
+                    };
                     prepare(&stream);
-                    let counted = OpenConnection::count(context);
                     // In a box, because a future that awaits one it was given holds it twice.
                     let served = Box::pin(serve(stream, peer));
                     open.spawn(async move {
@@ -92,9 +99,16 @@ fn prepare(stream: &TcpStream) {
 struct OpenConnection(SourceContext);
 
 impl OpenConnection {
-    fn count(context: &SourceContext) -> Self {
-        context.counters.open_connections.fetch_add(1, Relaxed);
-        Self(context.clone())
+    /// None, which is counted too, if there are `max` already.
+    fn count(context: &SourceContext, max: usize) -> Option<Self> {
+        let counters = &context.counters;
+        let open = counters.open_connections.fetch_add(1, Relaxed);
+        let this = Self(context.clone());
+        if open >= max as u64 {
+            add(&counters.connections_refused, 1);
+            return None;
+        }
+        Some(this)
     }
 }
 

@@ -98,12 +98,12 @@ async fn a_source_that_comes_and_goes_costs_no_event() {
 #[tokio::test]
 async fn a_batch_beyond_a_frame_goes_in_parts_and_an_event_beyond_it_is_dropped_and_counted() {
     let port = free_port();
-    let mut agent = source(port, &[("max-frame-bytes", "1000")]).await;
-    let (mut sink, _) = sink_to(port, &[("max-frame-bytes", "1000")]);
+    let mut agent = source(port, &[("frameBytesMax", "1000")]).await;
+    let (mut sink, _) = sink_to(port, &[("frameBytesMax", "1000")]);
     let (long, huge) = ("x".repeat(600), "y".repeat(1_000));
     let events = [batch(&["a", &long, &huge], &[("k", "v")]), batch(&[&long, "b", &huge, "c"], &[])];
     let delivery = sink.deliver(&events).await.expect("delivered");
-    assert_eq!(delivery.dropped.iter().collect::<Vec<_>>(), [("thrift: larger than max-frame-bytes", 2)]);
+    assert_eq!(delivery.dropped.iter().collect::<Vec<_>>(), [("thrift: larger than frameBytesMax", 2)]);
     assert_eq!(agent.lines(5).await, ["a", &long, &long, "b", "c"]);
     assert_eq!(agent.counters.append_batch_accepted.load(Relaxed), 2);
     agent.stop().await;

@@ -72,6 +72,48 @@ async fn a_full_channel_makes_senders_wait_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_beyond_the_limit_are_closed_and_counted() {
+    for kind in ["syslogtcp", "multiport_syslogtcp", "netcat"] {
+        let mut options = vec![("connectionsMax", "2")];
+        options.extend((kind == "netcat").then_some(("bind", "127.0.0.1")));
+        let (mut agent, address) = start(kind, 100, &options).await;
+        let open = [b"<13>1 - h one\n", b"<13>1 - h two\n"]
+            .map(|text| send(address, text.to_vec()).join().expect("sent"));
+        assert_eq!(agent.take(2).await.len(), 2);
+        for closed in 1..=3 {
+            let mut third = TcpStream::connect(address).expect("accepted by the kernel");
+            let ended = tokio::task::spawn_blocking(move || std::io::Read::read(&mut third, &mut [0]));
+            assert_eq!(ended.await.expect("no panic").unwrap_or(0), 0, "{kind}");
+            assert_eq!(agent.counters.connections_refused.load(Relaxed), closed, "{kind}");
+        }
+        assert_eq!(agent.counters.open_connections.load(Relaxed), 2, "{kind}");
+        drop(open);
+        until("there is room again", || agent.counters.open_connections.load(Relaxed) == 0).await;
+        drop(send(address, b"<13>1 - h three\n".to_vec()).join().expect("sent"));
+        assert_eq!(agent.take(1).await.len(), 1);
+        agent.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_ports_of_a_source_share_the_limit_of_connections() {
+    let ports = [free_port(), free_port()];
+    let text = format!("{} {}", ports[0], ports[1]);
+    let options = [("host", "127.0.0.1"), ("ports", text.as_str()), ("connectionsMax", "1")];
+    let mut agent = Agent::start("multiport_syslogtcp", 100, &options);
+    tokio::time::timeout(agent::PATIENCE, agent.ready.notified()).await.expect("it gets ready");
+    let [first, second] = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let open = send(first, b"<13>1 - h one\n".to_vec()).join().expect("sent");
+    assert_eq!(agent.lines(1).await, ["one"]);
+    let mut other = TcpStream::connect(second).expect("accepted by the kernel");
+    let ended = tokio::task::spawn_blocking(move || std::io::Read::read(&mut other, &mut [0]));
+    assert_eq!(ended.await.expect("no panic").unwrap_or(0), 0);
+    assert_eq!(agent.counters.connections_refused.load(Relaxed), 1);
+    drop(open);
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stop_leaves_behind_is_counted() {
     let (mut agent, address) = start("syslogtcp", 5, &[]).await;
     let open = send(address, b"<13>x\n".repeat(100)).join().expect("sent");

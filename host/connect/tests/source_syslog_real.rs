@@ -1,7 +1,10 @@
-//! The syslog sources with real senders: rsyslogd (`tests/services/rsyslog`) and `logger`.
+//! The syslog sources with real senders: rsyslogd (`tests/services/rsyslog`), syslog-ng (`tests/services/syslog-ng`) and
+//! `logger`.
 
 #[path = "source_agent/mod.rs"]
 mod agent;
+#[path = "../../tls/tests/parties/mod.rs"]
+mod parties;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -10,22 +13,23 @@ use std::process::{Child, Command, Stdio};
 
 use agent::Agent;
 
-/// An rsyslogd that forwards; it ends with this value, or with the process.
+/// A daemon that forwards; it ends with this value, or with the process.
 struct Sender {
     dir: PathBuf,
     child: Child,
 }
 
 impl Sender {
-    /// Nothing, said aloud, where there is no rsyslogd.
-    fn start(port: u16, [protocol, format, framing]: [&str; 3]) -> Option<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/services/rsyslog");
+    /// Nothing, said aloud, where the daemon cannot be had. `stores`: for TLS, the authority and the own key.
+    fn start(daemon: &str, port: u16, how: [&str; 3], stores: &[String]) -> Option<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/services").join(daemon);
         let dir =
-            tempfile::Builder::new().prefix("flumen-rsyslog-").tempdir_in("/tmp").expect("a folder").keep();
+            tempfile::Builder::new().prefix("flumen-syslog-").tempdir_in("/tmp").expect("a folder").keep();
         let mut child = Command::new(script)
             .arg(&dir)
             .arg(port.to_string())
-            .args([protocol, format, framing])
+            .args(how)
+            .args(stores)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -34,8 +38,8 @@ impl Sender {
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut first).expect("text");
         if first.trim() != "ready" {
             let status = child.wait().expect("ended");
-            assert_eq!(status.code(), Some(77), "rsyslogd did not start");
-            eprintln!("SKIPPED: no rsyslogd here (Debian: apt-get install rsyslog)");
+            assert_eq!(status.code(), Some(77), "{daemon} did not start");
+            eprintln!("SKIPPED, NOT TESTED: no {daemon} here, or none with TLS: tests/services/{daemon}");
             drop(std::fs::remove_dir_all(&dir));
             return None;
         }
@@ -63,11 +67,12 @@ fn logger(arguments: &[&str]) -> bool {
     }
 }
 
-async fn start(kind: &'static str) -> (Agent, u16) {
+async fn start(kind: &'static str, more: &[(&str, &str)]) -> (Agent, u16) {
     let port = TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address").port();
     let text = port.to_string();
     let key = if kind == "multiport_syslogtcp" { "ports" } else { "port" };
-    let agent = Agent::start(kind, 1_000, &[("host", "127.0.0.1"), (key, &text)]);
+    let options = [&[("host", "127.0.0.1"), (key, &text)], more].concat();
+    let agent = Agent::start(kind, 1_000, &options);
     tokio::time::timeout(agent::PATIENCE, agent.ready.notified()).await.expect("it gets ready");
     (agent, port)
 }
@@ -91,7 +96,6 @@ async fn events(agent: &Agent, count: usize) -> Vec<[String; 4]> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rsyslogd_is_understood_in_every_way_it_sends() {
-    let long = "x".repeat(900);
     for (kind, how) in [
         ("syslogtcp", ["tcp", "rfc3164", "traditional"]),
         ("syslogtcp", ["tcp", "rfc5424", "traditional"]),
@@ -102,24 +106,79 @@ async fn rsyslogd_is_understood_in_every_way_it_sends() {
         ("syslogudp", ["udp", "rfc3164", "traditional"]),
         ("syslogudp", ["udp", "rfc5424", "traditional"]),
     ] {
-        let (mut agent, port) = start(kind).await;
-        let Some(sender) = Sender::start(port, how) else { return };
-        let socket = sender.dir.join("log").display().to_string();
-        let texts = ["plain message", "snowman \u{2603} \"quotes\" [brackets] 100%", long.as_str()];
-        for text in texts {
-            let arguments = ["-u", &socket, "--socket-errors=on", "-p", "local0.info", "-t", "app", text];
-            if !logger(&arguments) {
-                return;
-            }
-        }
-        let found = events(&agent, 3).await;
-        for ([host, priority, status, body], text) in found.iter().zip(texts) {
-            assert_eq!([host, priority, status], ["testhost", "134", ""], "{kind} {how:?}");
-            assert!(body.starts_with("app") && body.ends_with(text), "{kind} {how:?}: {body}");
+        let (mut agent, port) = start(kind, &[]).await;
+        let Some(sender) = Sender::start("rsyslog", port, how, &[]) else { return };
+        if !says_three_texts(&sender, &agent, &format!("{kind} {how:?}")).await {
+            return;
         }
         drop(sender);
         agent.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn syslog_ng_is_understood_in_every_way_it_sends() {
+    for (kind, how) in [
+        ("syslogtcp", ["tcp", "rfc3164", "traditional"]),
+        ("syslogtcp", ["tcp", "rfc5424", "traditional"]),
+        ("syslogtcp", ["tcp", "rfc5424", "octet-counted"]),
+        ("multiport_syslogtcp", ["tcp", "rfc5424", "octet-counted"]),
+        ("syslogudp", ["udp", "rfc3164", "traditional"]),
+        ("syslogudp", ["udp", "rfc5424", "traditional"]),
+    ] {
+        let (mut agent, port) = start(kind, &[]).await;
+        let Some(sender) = Sender::start("syslog-ng", port, how, &[]) else { return };
+        if !says_three_texts(&sender, &agent, &format!("{kind} {how:?}")).await {
+            return;
+        }
+        drop(sender);
+        agent.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_daemons_are_understood_over_tls_and_prove_who_they_are() {
+    let folder = parties::Folder::new();
+    let authority = folder.authority("ca");
+    folder.signed("localhost", &authority, |_| {});
+    folder.signed("client", &authority, |_| {});
+    let [ca, server, client] = ["ca.crt", "localhost.pem", "client.pem"]
+        .map(|name| folder.path(name).to_str().expect("UTF-8").to_owned());
+    for (daemon, kind, how) in [
+        ("rsyslog", "syslogtcp", ["tls", "rfc3164", "traditional"]),
+        ("rsyslog", "syslogtcp", ["tls", "rfc5424", "octet-counted"]),
+        ("rsyslog", "multiport_syslogtcp", ["tls", "rfc5424", "traditional"]),
+        ("syslog-ng", "syslogtcp", ["tls", "rfc5424", "octet-counted"]),
+        ("syslog-ng", "multiport_syslogtcp", ["tls", "rfc5424", "traditional"]),
+    ] {
+        let tls = [("ssl", "true"), ("keystore", &*server), ("client-auth", "need"), ("truststore", &*ca)];
+        let (mut agent, port) = start(kind, &tls).await;
+        let stores = [ca.clone(), client.clone()];
+        let Some(sender) = Sender::start(daemon, port, how, &stores) else { continue };
+        if !says_three_texts(&sender, &agent, &format!("{daemon} {kind} {how:?}")).await {
+            return;
+        }
+        drop(sender);
+        agent.stop().await;
+    }
+}
+
+/// False if there is no logger.
+async fn says_three_texts(sender: &Sender, agent: &Agent, how: &str) -> bool {
+    let long = "x".repeat(900);
+    let socket = sender.dir.join("log").display().to_string();
+    let texts = ["plain message", "snowman \u{2603} \"quotes\" [brackets] 100%", long.as_str()];
+    for text in texts {
+        if !logger(&["-u", &socket, "--socket-errors=on", "-p", "local0.info", "-t", "app", text]) {
+            return false;
+        }
+    }
+    let found = events(agent, 3).await;
+    for ([host, priority, status, body], text) in found.iter().zip(texts) {
+        assert_eq!([host, priority, status], ["testhost", "134", ""], "{how}");
+        assert!(body.starts_with("app") && body.ends_with(text), "{how}: {body}");
+    }
+    true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,7 +191,7 @@ async fn logger_is_understood_in_every_way_it_sends() {
         ("syslogudp", &["--udp", "--rfc3164"]),
         ("syslogudp", &["--udp", "--rfc5424"]),
     ] {
-        let (mut agent, port) = start(kind).await;
+        let (mut agent, port) = start(kind, &[]).await;
         let port = port.to_string();
         let common = ["--server", "127.0.0.1", "--port", &port, "-p", "daemon.warning", "-t", "app"];
         if !logger(&[&common[..], more, &["hello from logger"]].concat()) {

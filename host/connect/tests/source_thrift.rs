@@ -166,7 +166,7 @@ async fn a_call_that_cannot_be_understood_gets_libthrifts_exception_and_the_next
 
 #[tokio::test]
 async fn bytes_that_are_not_thrift_end_their_connection_and_no_other() {
-    let (mut agent, port) = start("thrift", 100, &[("max-frame-bytes", "1000")]).await;
+    let (mut agent, port) = start("thrift", 100, &[("frameBytesMax", "1000")]).await;
     let mut good = client(port, Calls::default()).await;
     let hostile: [&[u8]; 6] = [
         b"GET / HTTP/1.1\r\n\r\n",
@@ -238,7 +238,7 @@ async fn clients_that_never_read_their_answers_do_not_keep_others_from_being_ser
 
 #[tokio::test]
 async fn connections_beyond_the_limit_are_closed() {
-    let (mut agent, port) = start("thrift", 100, &[("max-connections", "1")]).await;
+    let (mut agent, port) = start("thrift", 100, &[("connectionsMax", "1")]).await;
     let mut first = client(port, Calls::default()).await;
     first.append(batch(&[("k", "v", b"one")]).event(0)).await.expect("stored");
     assert!(is_closed(&mut connect(port).await).await);

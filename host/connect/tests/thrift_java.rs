@@ -5,7 +5,6 @@
 
 #[path = "source_agent/mod.rs"]
 mod agent;
-#[allow(dead_code, reason = "a part of it is used here")]
 #[path = "sink_fixtures/mod.rs"]
 mod fixtures;
 

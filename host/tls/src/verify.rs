@@ -242,6 +242,31 @@ pub(crate) struct ServerCheck {
     pub believe: Believe,
 }
 
+/// Both traits of rustls have these methods, and to signatures it is the same who makes them.
+macro_rules! signatures_by_anchors {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.anchors.tls12(message, certificate, signature)
+        }
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.anchors.tls13(message, certificate, signature)
+        }
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.anchors.algorithms.supported_schemes()
+        }
+    };
+}
+
 impl ServerCertVerifier for ServerCheck {
     fn verify_server_cert(
         &self,
@@ -281,25 +306,7 @@ impl ServerCertVerifier for ServerCheck {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.anchors.tls12(message, certificate, signature)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.anchors.tls13(message, certificate, signature)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.anchors.algorithms.supported_schemes()
-    }
+    signatures_by_anchors!();
 }
 
 /// What a server makes of a client's certificate.
@@ -354,23 +361,5 @@ impl ClientCertVerifier for ClientCheck {
         };
         checked.map(|()| ClientCertVerified::assertion()).map_err(|error| explain(error, Peer::Client, own))
     }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.anchors.tls12(message, certificate, signature)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.anchors.tls13(message, certificate, signature)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.anchors.algorithms.supported_schemes()
-    }
+    signatures_by_anchors!();
 }

@@ -126,6 +126,11 @@ fn source_families(seen: &Seen<'_>) -> Vec<Family> {
         family("flumen_source_events_accepted_total", "counter", "Events stored, or dropped on purpose.");
     let mut rejected = family("flumen_source_events_rejected_total", "counter", "Events not accepted.");
     let mut connections = family("flumen_source_open_connections", "gauge", "Open connections.");
+    let mut refused = family(
+        "flumen_source_connections_refused_total",
+        "counter",
+        "Connections closed at once: there were `connectionsMax` already.",
+    );
     let mut unreadable =
         family("flumen_source_read_failures_total", "counter", "Input that could not be decoded.");
     let mut letters = family(
@@ -146,12 +151,13 @@ fn source_families(seen: &Seen<'_>) -> Vec<Family> {
             accepted.samples.push((labels(), get(&c.accepted) as f64));
             rejected.samples.push((labels(), get(&c.rejected) as f64));
             connections.samples.push((labels(), get(&c.open_connections) as f64));
+            refused.samples.push((labels(), get(&c.connections_refused) as f64));
             unreadable.samples.push((labels(), get(&c.event_read_fail) as f64));
             letters.samples.push((labels(), get(&c.dead_letters) as f64));
             pressure.samples.push((labels(), get(&c.back_pressure_ms) as f64 / 1000.0));
         }
     }
-    vec![received, accepted, rejected, letters, connections, unreadable, pressure]
+    vec![received, accepted, rejected, letters, connections, refused, unreadable, pressure]
 }
 
 fn channel_families(seen: &Seen<'_>) -> Vec<Family> {

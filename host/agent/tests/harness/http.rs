@@ -15,12 +15,25 @@ pub fn request(method: &str, port: u16, path: &str) -> (u16, String) {
     (status, body)
 }
 
-/// One request; the status, the head and the body.
+/// One request without a body; the status, the head and the body.
 #[track_caller]
 pub fn request_with_head(method: &str, port: u16, path: &str) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the monitor listens");
+    exchange(port, &format!("{method} {path}"), "")
+}
+
+/// One POST; the status, the head and the body.
+#[track_caller]
+pub fn post(port: u16, path: &str, body: &str) -> (u16, String, String) {
+    exchange(port, &format!("POST {path}"), body)
+}
+
+#[track_caller]
+fn exchange(port: u16, what: &str, body: &str) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("sent");
+    let length = body.len();
+    let head = format!("{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}");
+    write!(stream, "{head}\r\n\r\n{body}").expect("sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("an answer");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text}"));

@@ -253,9 +253,9 @@ impl Drop for Agent {
 /// The port in a line like `Created serverSocket:[/127.0.0.1:1234]`.
 #[track_caller]
 pub fn port_of(line: &str) -> u16 {
-    let address = line.rsplit('[').next().and_then(|rest| rest.split(']').next());
-    let port = address.and_then(|address| address.rsplit(':').next());
-    port.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("no port: {line}"))
+    let digits: String =
+        line.rsplit(':').next().unwrap_or("").chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("no port: {line}"))
 }
 
 /// The numbers that the last lines of the log tell: `received 5, copies 0, …`.

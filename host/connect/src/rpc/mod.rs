@@ -4,11 +4,13 @@
 //! properties ─▶ default        one host ───────────────┐
 //!               failover       the first that works    ├─▶ avro: a connection, made when it is needed
 //!               load balance   in turns                ┘
+//!               thrift         one host ──────────────────▶ thrift: the same
 //! ```
 
 pub mod avro;
 pub mod balance;
 pub mod properties;
+pub mod thrift;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use flumen_event::Batch;
 
 use crate::wire::avro::frame::FrameError;
 use crate::wire::avro::reader::Malformed;
+use crate::wire::thrift::client::ClientError;
 
 /// Why events were not delivered. They may have been stored all the same if the answer was lost.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,22 @@ pub enum RpcError {
         target: String,
         /// What is wrong.
         why: String,
+    },
+    /// A call over Thrift failed.
+    #[error("events for {target} were not accepted: {why}")]
+    Thrift {
+        /// Host and port.
+        target: String,
+        /// What is wrong.
+        why: ClientError,
+    },
+    /// Some of the events fit no frame of Thrift; the others were stored.
+    #[error("{events} events are larger than a frame may be, {bytes_max} bytes; the others were accepted")]
+    TooLarge {
+        /// How many.
+        events: usize,
+        /// The limit.
+        bytes_max: usize,
     },
     /// All hosts failed; the last error.
     #[error("all {hosts} hosts failed, the last so: {last}")]

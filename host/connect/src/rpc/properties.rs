@@ -8,9 +8,12 @@ use flumen_config::{Diagnostic, Diagnostics, OptionValue, Options, Settings, opt
 use super::RpcClient;
 use super::avro::{AvroClient, AvroTarget};
 use super::balance::{FailoverClient, LoadBalancingClient};
+use super::thrift::{ThriftHost, ThriftTarget};
 use crate::tls;
 use crate::turns::Turns;
 use crate::wire::deflate::{CompressionType, Level};
+use crate::wire::thrift::Protocol;
+use crate::wire::thrift::client::Calls;
 
 /// Flume's, in milliseconds.
 pub const TIMEOUT_MS: u64 = 20_000;
@@ -84,7 +87,8 @@ options! {
     /// Properties of an RPC client.
     pub struct RpcOptions {
         /// `default`: the first of the hosts. `default_failover`: one host until it fails, then the next.
-        /// `default_loadbalance`: the hosts in turns.
+        /// `default_loadbalance`: the hosts in turns. All of these speak Avro, as in Flume. `thrift`: the first of the
+        /// hosts, over Thrift.
         "client.type" => client_type: ClientType = ClientType::Default,
         /// Names of the hosts, separated by blanks.
         "hosts" => hosts: Words,
@@ -105,7 +109,9 @@ options! {
         "backoff" => backoff: bool = false,
         /// The longest time that a host is left alone, in milliseconds.
         "maxBackoff" => max_backoff_ms: u64 = 30_000,
-        /// `none` or `deflate`.
+        /// `thrift`: `compact` or `binary`; the source must use the same.
+        "protocol" => protocol: Protocol = Protocol::Compact,
+        /// `none` or `deflate`; not with `thrift`.
         "compression-type" => compression: CompressionType = CompressionType::None,
         /// 0 (none) to 9 (best).
         "compression-level" => compression_level: Level = Level(6),
@@ -115,7 +121,8 @@ options! {
         "compressionOutside" => compresses_outside: bool = false,
         /// Accepted without effect: a client needs no threads of its own.
         "maxIoWorkers" => max_io_workers: Option<String>,
-        /// Accepted without effect: of the thrift client.
+        /// Accepted without effect: in Flume the most connections of a `thrift` client that several threads use at the
+        /// same time. Here one request is under way at a time, over one connection.
         "maxConnections" => max_connections: Option<String>,
     }
 }
@@ -123,30 +130,51 @@ options! {
 /// The client that the properties describe. It is not connected yet.
 pub fn client(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<Box<dyn RpcClient>> {
     let options = RpcOptions::read(settings, diagnostics)?;
-    if options.client_type == ClientType::Thrift {
-        let text = "`client.type = thrift` is not in this version of Flumen yet";
-        diagnostics.push(finding(settings, "client.type", text.to_owned()));
-        return None;
-    }
-    let mut targets = targets(settings, &options, diagnostics)?;
-    let wants = if options.client_type == ClientType::Default { 1 } else { 2 };
-    if targets.len() < wants {
-        let kind = options.client_type.show();
-        let text = format!("`hosts`: {kind} needs {wants} or more, there are {}", targets.len());
+    let mut addresses = addresses(settings, &options, diagnostics)?;
+    let several = matches!(options.client_type, ClientType::Failover | ClientType::LoadBalance);
+    let wants = if several { 2 } else { 1 };
+    let kind = options.client_type.show();
+    if addresses.len() < wants {
+        let text = format!("`hosts`: {kind} needs {wants} or more, there are {}", addresses.len());
         diagnostics.push(finding(settings, "hosts", text));
         return None;
     }
-    let batch_size = options.batch_size.0;
-    let client = |target| Box::new(AvroClient::new(target, batch_size)) as Box<dyn RpcClient>;
-    if options.client_type == ClientType::Default {
-        if targets.len() > 1 {
-            let text = "`hosts`: the default client uses the first only".to_owned();
-            let warning = Diagnostic::warning("no-effect", text).on(settings.path());
-            diagnostics.push(warning.at(&settings.origin("hosts")));
-        }
-        return Some(client(targets.swap_remove(0)));
+    let mut no_effect = |key: &str, text: String| {
+        let warning = Diagnostic::warning("no-effect", text).on(settings.path());
+        diagnostics.push(warning.at(&settings.origin(key)));
+    };
+    if !several && addresses.len() > 1 {
+        no_effect("hosts", format!("`hosts`: the {kind} client uses the first only"));
     }
-    let hosts: Vec<Box<dyn RpcClient>> = targets.into_iter().map(client).collect();
+    if options.client_type == ClientType::Thrift && options.compression == CompressionType::Deflate {
+        no_effect("compression-type", "`compression-type`: Thrift is not compressed".to_owned());
+    }
+    let tls = tls::client(settings, diagnostics)?;
+    let batch_size = options.batch_size.0;
+    if options.client_type == ClientType::Thrift {
+        let (host, port) = addresses.swap_remove(0);
+        let connect_timeout = options.connect_timeout.duration();
+        let request_timeout = options.request_timeout.duration();
+        let calls = Calls { protocol: options.protocol, request_timeout, ..Calls::default() };
+        let target = ThriftTarget { host, port, connect_timeout, calls, tls };
+        return Some(Box::new(ThriftHost::new(target, batch_size)));
+    }
+    let client = |(host, port)| {
+        let target = AvroTarget {
+            host,
+            port,
+            connect_timeout: options.connect_timeout.duration(),
+            request_timeout: options.request_timeout.duration(),
+            compression_level: options.compression.level(options.compression_level),
+            tls: tls.clone(),
+            compresses_outside: options.compresses_outside,
+        };
+        Box::new(AvroClient::new(target, batch_size)) as Box<dyn RpcClient>
+    };
+    if !several {
+        return Some(client(addresses.swap_remove(0)));
+    }
+    let hosts: Vec<Box<dyn RpcClient>> = addresses.into_iter().map(client).collect();
     if options.client_type == ClientType::Failover {
         let attempts_max = options.max_attempts.map_or(hosts.len(), |count| count.0);
         return Some(Box::new(FailoverClient::new(hosts, attempts_max)));
@@ -159,13 +187,13 @@ fn finding(settings: &Settings, key: &str, text: String) -> Diagnostic {
     Diagnostic::error("bad-value", text).on(settings.path()).at(&settings.origin(key))
 }
 
-fn targets(
+/// Hosts and ports.
+fn addresses(
     settings: &Settings,
     options: &RpcOptions,
     diagnostics: &mut Diagnostics,
-) -> Option<Vec<AvroTarget>> {
-    let tls = tls::client(settings, diagnostics)?;
-    let mut targets = Vec::new();
+) -> Option<Vec<(String, u16)>> {
+    let mut addresses = Vec::new();
     let errors = diagnostics.error_count();
     for name in &options.hosts.0 {
         let key = format!("hosts.{name}");
@@ -179,17 +207,9 @@ fn targets(
             diagnostics.push(finding(settings, &key, format!("`{key} = {address}` is not `host:port`")));
             continue;
         };
-        targets.push(AvroTarget {
-            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port,
-            connect_timeout: options.connect_timeout.duration(),
-            request_timeout: options.request_timeout.duration(),
-            compression_level: options.compression.level(options.compression_level),
-            tls: tls.clone(),
-            compresses_outside: options.compresses_outside,
-        });
+        addresses.push((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port));
     }
-    (diagnostics.error_count() == errors).then_some(targets)
+    (diagnostics.error_count() == errors).then_some(addresses)
 }
 
 #[cfg(test)]
@@ -211,9 +231,11 @@ mod tests {
             let pairs = [&hosts[..], &[("client.type", kind), ("batch-size", "7")]].concat();
             assert_eq!(read(&pairs), (Some(7), vec![]), "{kind}");
         }
-        let (client, texts) = read(&hosts);
-        assert_eq!(client, Some(100));
-        assert!(texts[0].contains("the first only"), "{texts:?}");
+        for kind in ["default", "thrift", "org.apache.flume.api.ThriftRpcClient"] {
+            let (client, texts) = read(&[&hosts[..], &[("client.type", kind)]].concat());
+            assert_eq!(client, Some(100));
+            assert!(texts[0].contains("the first only"), "{texts:?}");
+        }
     }
 
     #[test]
@@ -222,7 +244,10 @@ mod tests {
             (&[][..], "`hosts` is not set"),
             (&[("hosts", "a")][..], "`hosts.a` is not set"),
             (&[("hosts", "a"), ("hosts.a", "x")][..], "`hosts.a = x` is not `host:port`"),
-            (&[("hosts", "a"), ("hosts.a", "x:1"), ("client.type", "thrift")][..], "not in this version"),
+            (
+                &[("client.type", "thrift"), ("hosts", "a"), ("hosts.a", "x:1"), ("protocol", "json")][..],
+                "compact",
+            ),
             (&[("hosts", "a"), ("hosts.a", "x:1"), ("client.type", "mine")][..], "Java classes"),
             (&[("hosts", "a"), ("hosts.a", "x:1"), ("client.type", "default_loadbalance")][..], "needs 2"),
         ] {
@@ -230,6 +255,14 @@ mod tests {
             assert_eq!(client, None);
             assert!(texts.iter().any(|text| text.contains(wanted)), "{texts:?}");
         }
+    }
+
+    #[test]
+    fn what_thrift_cannot_do_is_said() {
+        let thrift = [("client.type", "thrift"), ("hosts", "a"), ("hosts.a", "x:1")];
+        let (client, texts) = read(&[&thrift[..], &[("compression-type", "deflate")]].concat());
+        assert_eq!(client, Some(100));
+        assert!(texts[0].contains("not compressed"), "{texts:?}");
     }
 
     #[test]

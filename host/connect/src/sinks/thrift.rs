@@ -16,9 +16,10 @@ use flumen_event::Batch;
 use crate::ComponentError;
 use crate::catalog::SinkType;
 use crate::ledger::{SinkCounters, add};
+use crate::rpc::thrift::ThriftTarget;
 use crate::sink::{Delivery, Sink};
 use crate::tls;
-use crate::wire::thrift::client::{Calls, ClientError, ThriftClient, dial};
+use crate::wire::thrift::client::{Calls, ThriftClient};
 use crate::wire::thrift::{FRAME_BYTES_MAX, Protocol};
 
 /// A timeout below this is taken for a mistake, as in Flume.
@@ -59,7 +60,7 @@ options! {
         "server-principal" => server_principal: Option<String>,
         /// Flumen only: the largest frame in bytes that the source takes; libthrift's default. A larger batch goes in
         /// several calls. An event that fits no frame is dropped and counted (in Flume it would be tried for ever).
-        "max-frame-bytes" => max_frame_bytes: Count = Count(FRAME_BYTES_MAX),
+        "frameBytesMax" => frame_bytes_max: Count = Count(FRAME_BYTES_MAX),
     }
 }
 
@@ -88,10 +89,10 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<ThriftSink
     if options.kerberos {
         diagnostics.push(no_kerberos(settings));
     }
-    if options.max_frame_bytes.0 > i32::MAX as usize {
-        let text = format!("`max-frame-bytes` is above {}, the most that a frame can say", i32::MAX);
+    if options.frame_bytes_max.0 > i32::MAX as usize {
+        let text = format!("`frameBytesMax` is above {}, the most that a frame can say", i32::MAX);
         let error = Diagnostic::error("bad-value", text);
-        diagnostics.push(error.on(settings.path()).at(&settings.origin("max-frame-bytes")));
+        diagnostics.push(error.on(settings.path()).at(&settings.origin("frameBytesMax")));
     }
     let connect_timeout = timeout_of(settings, "connect-timeout", options.connect_timeout_ms, diagnostics);
     let request_timeout = timeout_of(settings, "request-timeout", options.request_timeout_ms, diagnostics);
@@ -103,16 +104,13 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<ThriftSink
     if diagnostics.error_count() > before {
         return None;
     }
+    let calls =
+        Calls { protocol: options.protocol, request_timeout, frame_bytes_max: options.frame_bytes_max.0 };
+    let target = ThriftTarget { host: options.hostname, port: options.port, connect_timeout, calls, tls };
     Some(ThriftSink {
-        calls: Calls {
-            protocol: options.protocol,
-            request_timeout,
-            frame_bytes_max: options.max_frame_bytes.0,
-        },
-        connect_timeout,
+        target,
+        batch_size: options.batch_size.0,
         reset_after: (reset_s > 0).then(|| Duration::from_secs(reset_s)),
-        options,
-        tls,
         connection: None,
         counters: Arc::default(),
     })
@@ -137,11 +135,9 @@ fn timeout_of(settings: &Settings, key: &str, ms: u64, diagnostics: &mut Diagnos
 }
 
 struct ThriftSink {
-    options: ThriftOptions,
-    calls: Calls,
-    connect_timeout: Duration,
+    target: ThriftTarget,
+    batch_size: usize,
     reset_after: Option<Duration>,
-    tls: Option<tls::ClientTls>,
     connection: Option<Connection>,
     counters: Arc<SinkCounters>,
 }
@@ -154,7 +150,7 @@ struct Connection {
 #[async_trait]
 impl Sink for ThriftSink {
     fn batch_size(&self) -> usize {
-        self.options.batch_size.0
+        self.batch_size
     }
     fn attach(&mut self, counters: Arc<SinkCounters>) {
         self.counters = counters;
@@ -175,13 +171,13 @@ impl Sink for ThriftSink {
         };
         let mut delivery = Delivery::default();
         if sent.too_large > 0 {
-            let limit = self.calls.frame_bytes_max;
+            let limit = self.target.calls.frame_bytes_max;
             tracing::error!(
                 events = sent.too_large,
                 limit,
-                "events larger than a frame are dropped: raise `max-frame-bytes` here and at the source"
+                "events larger than a frame are dropped: raise `frameBytesMax` here and at the source"
             );
-            delivery.dropped.add("thrift: larger than max-frame-bytes", sent.too_large);
+            delivery.dropped.add("thrift: larger than frameBytesMax", sent.too_large);
         }
         Ok(delivery)
     }
@@ -214,18 +210,9 @@ impl ThriftSink {
     }
 
     async fn connect(&self) -> Result<Connection, ComponentError> {
-        let (host, port) = (&*self.options.hostname, self.options.port);
-        // Read anew, so that replaced certificates are used.
-        let connector = self.tls.as_ref().map(tls::ClientTls::connector).transpose()?;
-        let stream = dial(host, port, self.connect_timeout).await?;
-        let stream = tls::connect(connector.as_ref(), host, stream).await.map_err(|error| {
-            ClientError::Connect { host: host.to_owned(), port, cause: error.to_string() }
-        })?;
-        tracing::info!(host, port, "thrift sink connected");
-        Ok(Connection {
-            client: ThriftClient::over(stream, self.calls),
-            reset_at: self.reset_after.map(|after| Instant::now() + after),
-        })
+        let client = self.target.connect().await?;
+        tracing::info!(host = self.target.host, port = self.target.port, "thrift sink connected");
+        Ok(Connection { client, reset_at: self.reset_after.map(|after| Instant::now() + after) })
     }
 
     async fn disconnect(&mut self) {

@@ -43,7 +43,7 @@ options! {
         /// on all.
         "bind" => bind: String = "0.0.0.0".to_owned(),
         /// Flumen only: most connections at a time; further ones are closed at once.
-        "max-connections" => max_connections: Count = Count(100_000),
+        "connectionsMax" => connections_max: Count = Count(100_000),
     }
 }
 
@@ -71,7 +71,7 @@ impl Source for ScribeSource {
         let service = Log::default();
         let server =
             Server::new(service, Protocol::BinaryUnversioned, frame_bytes_max, options.worker_threads.0);
-        serve::connections(listener, options.max_connections.0, context, |stream, peer| {
+        serve::connections(listener, options.connections_max.0, context, |stream, peer| {
             let (server, context) = (Arc::clone(&server), context.clone());
             async move { server.serve(stream, peer, &context).await }
         })

@@ -34,7 +34,7 @@ options! {
     /// and tries again. Calls of one connection are answered in their order.
     ///
     /// A call that cannot be understood is answered with Thrift's own exception. Bytes that are not Thrift, a frame
-    /// larger than `max-frame-bytes`, one that takes longer than two minutes to arrive, and a client that does not
+    /// larger than `frameBytesMax`, one that takes longer than two minutes to arrive, and a client that does not
     /// read its answer for two minutes end their connection. Large frames of all connections together take at most
     /// 256 MiB; beyond that their clients wait, and small ones are served.
     pub struct ThriftOptions {
@@ -56,9 +56,9 @@ options! {
         "agent-keytab" => agent_keytab: Option<String>,
         /// Flumen only: the largest frame in bytes that is taken, and so the largest batch; libthrift's default. A
         /// larger one ends its connection, as in Flume.
-        "max-frame-bytes" => max_frame_bytes: Count = Count(FRAME_BYTES_MAX),
+        "frameBytesMax" => frame_bytes_max: Count = Count(FRAME_BYTES_MAX),
         /// Flumen only: most connections at a time; further ones are closed at once.
-        "max-connections" => max_connections: Count = Count(100_000),
+        "connectionsMax" => connections_max: Count = Count(100_000),
     }
 }
 
@@ -89,10 +89,10 @@ fn read(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<ThriftSour
     if options.kerberos {
         diagnostics.push(no_kerberos(settings, "the source cannot tell who its clients are"));
     }
-    if options.max_frame_bytes.0 > FRAME_BYTES_LIMIT {
-        let text = format!("`max-frame-bytes` is above {FRAME_BYTES_LIMIT}, the most that a frame can say");
+    if options.frame_bytes_max.0 > FRAME_BYTES_LIMIT {
+        let text = format!("`frameBytesMax` is above {FRAME_BYTES_LIMIT}, the most that a frame can say");
         let error = Diagnostic::error("bad-value", text);
-        diagnostics.push(error.on(settings.path()).at(&settings.origin("max-frame-bytes")));
+        diagnostics.push(error.on(settings.path()).at(&settings.origin("frameBytesMax")));
     }
     let tls = tls?;
     (diagnostics.error_count() == before).then_some(ThriftSource { options, tls })
@@ -121,8 +121,8 @@ impl Source for ThriftSource {
         context.ready();
         let at_once = usize::try_from(options.threads).unwrap_or(0);
         let service = Appends::default();
-        let server = Server::new(service, options.protocol, options.max_frame_bytes.0, at_once);
-        serve::connections(listener, options.max_connections.0, context, |stream, peer| {
+        let server = Server::new(service, options.protocol, options.frame_bytes_max.0, at_once);
+        serve::connections(listener, options.connections_max.0, context, |stream, peer| {
             let (server, acceptor, context) = (Arc::clone(&server), acceptor.clone(), context.clone());
             async move {
                 let Some(stream) = tls::accept(acceptor.as_ref(), stream, peer).await else { return };

@@ -1,5 +1,7 @@
 //! A sink type, a sink as its settings would make it, and events for it.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use flumen_config::{ComponentSpec, Settings};
 use flumen_connect::Sink;
 use flumen_connect::catalog::by_name;

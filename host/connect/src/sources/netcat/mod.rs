@@ -38,6 +38,8 @@ options! {
         /// Charset of the incoming text, under its Java name. Bodies are UTF-8. Bytes that are not valid in
         /// UTF-8 input are kept as they are, where Flume closes the connection and loses the lines.
         "encoding" => encoding: String = "utf-8".to_owned(),
+        /// Most connections at once; more are closed at once. Flumen only.
+        "connectionsMax" => connections_max: Count = Count(10_000),
     }
 }
 
@@ -84,8 +86,11 @@ impl Source for NetcatSource {
         let address = listener.local_addr()?;
         tracing::info!("Created serverSocket:[{}]", listen::as_java_prints(address));
         context.ready();
-        serve::connections(listener, usize::MAX, context, |stream, _| self.serve(stream, context.clone()))
-            .await;
+        let connections_max = self.options.connections_max.0;
+        serve::connections(listener, connections_max, context, |stream, _| {
+            self.serve(stream, context.clone())
+        })
+        .await;
         Ok(SourceEnd::Stopped)
     }
 }

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
 use flumen_event::Batch;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::select;
+use tokio::time::timeout;
 
 use crate::ledger::add;
 use crate::outlet::Outlet;
@@ -25,6 +26,8 @@ use super::decoder::{Decoder, End, Rules};
 
 /// When asked to stop, what has arrived already is still read for so long.
 const LAST_READS: Duration = Duration::from_millis(500);
+/// A goodbye that the sender does not take is given up.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// A source says this often that messages are not what they should be.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -94,7 +97,20 @@ impl Complaints {
 
 /// Serves a stream until the sender or the agent ends it.
 pub(super) async fn serve(
-    mut stream: impl AsyncRead + Unpin,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    rules: &Arc<Rules>,
+    shared: &Shared,
+    constants: Constants,
+    context: &SourceContext,
+) -> io::Result<()> {
+    read_all(&mut stream, rules, shared, constants, context).await?;
+    // RFC 5425: who says goodbye over TLS is told the same. Whether he hears it makes no difference.
+    let _unheard = timeout(GOODBYE_WITHIN, stream.shutdown()).await;
+    Ok(())
+}
+
+async fn read_all(
+    stream: &mut (impl AsyncRead + Unpin),
     rules: &Arc<Rules>,
     shared: &Shared,
     constants: Constants,
@@ -112,7 +128,7 @@ pub(super) async fn serve(
         let read = select! {
             biased;
             () = &mut stopped => break,
-            read = std::future::poll_fn(|cx| connection.poll_read(&mut stream, cx)) => read,
+            read = std::future::poll_fn(|cx| connection.poll_read(stream, cx)) => read,
         };
         match read {
             Ok(read) if read.count == 0 => return connection.take_in(read, End::Closed).await,
@@ -123,7 +139,7 @@ pub(super) async fn serve(
             }
         }
     }
-    connection.read_what_is_there(&mut stream).await;
+    connection.read_what_is_there(stream).await;
     Ok(())
 }
 

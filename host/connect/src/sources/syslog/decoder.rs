@@ -46,6 +46,21 @@ pub(super) struct Rules {
 }
 
 impl Rules {
+    /// Those of `syslogtcp` and `syslogudp` with nothing set.
+    pub fn classic(formats: Vec<Format>, event_bytes_max: usize) -> Self {
+        Self {
+            dialect: Dialect::Classic,
+            names: Names::classic(),
+            keep: KeepFields::default(),
+            formats: formats.into(),
+            charset: Charset::Utf8,
+            framing: Framing::Lines,
+            line_ends: false.into(),
+            dates: false.into(),
+            event_bytes_max,
+            zone: TimeZone::system(),
+        }
+    }
     /// Rows for a read, with bodies as these rules need them.
     fn rows(&self) -> Rows {
         let in_place = !self.keep.is_list() && self.formats.is_empty() && self.charset == Charset::Utf8;

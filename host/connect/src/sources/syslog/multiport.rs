@@ -75,6 +75,8 @@ options! {
         "numProcessors" => num_processors: Option<Count>,
         /// How messages are separated: `lines`, `octet-counting` or `auto`; see `syslogtcp`.
         "framing" => framing: Framing = Framing::Auto,
+        /// Most connections at once, all ports together; more are closed at once. Flumen only.
+        "connectionsMax" => connections_max: Count = Count(10_000),
         /// Brings Flume's wrong timestamps back, for those who have come to depend on them: most dates without a year are
         /// in 1999 or 2001, and of one with a single digit for the day and one blank the first letter of the host is lost.
         "flumeTimestamps" => flume_timestamps: bool = false,
@@ -166,7 +168,15 @@ fn make(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<Multiport>
         (port, Arc::new(Rules { charset, ..rules.clone() }))
     };
     let ports = ports.iter().copied().map(with_charset).collect();
-    let parts = Parts { host, ports, headers: headers?, tls: tls?, shared, host_names: HostNames::default() };
+    let parts = Parts {
+        host,
+        ports,
+        headers: headers?,
+        tls: tls?,
+        connections_max: options.connections_max.0,
+        shared,
+        host_names: HostNames::default(),
+    };
     Some(Multiport { parts: Arc::new(parts) })
 }
 
@@ -223,6 +233,7 @@ struct Parts {
     ports: BTreeMap<u16, Arc<Rules>>,
     headers: ClientHeaders,
     tls: Option<tls::ServerTls>,
+    connections_max: usize,
     shared: Shared,
     host_names: HostNames,
 }
@@ -288,7 +299,7 @@ async fn serve_port(
 ) {
     let Ok(address) = listener.local_addr() else { return };
     tracing::info!(%address, "Multiport Syslog TCP source listens");
-    serve::connections(listener, usize::MAX, &context, |stream, peer| {
+    serve::connections(listener, parts.connections_max, &context, |stream, peer| {
         serve_connection(
             (stream, acceptor.clone()),
             (peer, address.port()),

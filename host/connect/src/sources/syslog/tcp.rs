@@ -6,18 +6,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flumen_config::options::{Below, Count};
 use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, join_options, options};
-use jiff::tz::TimeZone;
 use tokio::net::TcpStream;
 
 use crate::ComponentError;
 use crate::catalog::SourceType;
-use crate::charset::Charset;
 use crate::source::{Source, SourceContext, SourceEnd};
 use crate::{listen, serve, tls};
 
 use super::client::{ClientHeaders, Ports};
 use super::connection::{self, Shared};
-use super::decoder::{Dialect, Rules};
+use super::decoder::Rules;
 use super::framing::Framing;
 use super::host_names::HostNames;
 use super::keep::KeepFields;
@@ -70,6 +68,8 @@ options! {
         /// follows, and if the message ends where it says: with the input, a line feed or another length. So no
         /// sender of lines is taken for one that counts.
         "framing" => framing: Framing = Framing::Auto,
+        /// Most connections at once; more are closed at once. Flumen only.
+        "connectionsMax" => connections_max: Count = Count(10_000),
         /// Brings Flume's wrong timestamps back, for those who have come to depend on them: with a fraction of a second
         /// the offset is not looked at and the time taken for local, and `.1` means one millisecond.
         "flumeTimestamps" => flume_timestamps: bool = false,
@@ -102,22 +102,17 @@ pub(super) fn rules(settings: &Settings) -> Result<Rules, Diagnostics> {
 fn make(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<SyslogTcp> {
     let options = SyslogTcpOptions::read(settings, diagnostics);
     let formats = format::read(settings, diagnostics);
-    let names = Names::classic();
-    let headers = ClientHeaders::read(settings, &names, Ports::One, diagnostics);
+    let headers = ClientHeaders::read(settings, &Names::classic(), Ports::One, diagnostics);
     let tls = tls::server(settings, diagnostics);
     let host = read::host(settings, diagnostics);
     let options = options?;
+    let event_bytes_max = read::event_bytes(options.event_size, EVENT_BYTES_LEAST, settings, diagnostics);
     let rules = Rules {
-        dialect: Dialect::Classic,
-        names,
         keep: options.keep_fields,
-        formats: formats?.into(),
-        charset: Charset::Utf8,
         framing: options.framing,
         line_ends: options.flume_line_ends.into(),
         dates: options.flume_timestamps.into(),
-        event_bytes_max: read::event_bytes(options.event_size, EVENT_BYTES_LEAST, settings, diagnostics),
-        zone: TimeZone::system(),
+        ..Rules::classic(formats?, event_bytes_max)
     };
     Some(SyslogTcp {
         host,
@@ -125,6 +120,7 @@ fn make(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<SyslogTcp>
         rules: Arc::new(rules),
         headers: Arc::new(headers?),
         tls: tls?,
+        connections_max: options.connections_max.0,
         shared: Arc::new(Shared::new("syslogtcp")),
         host_names: Arc::default(),
     })
@@ -136,6 +132,7 @@ struct SyslogTcp {
     rules: Arc<Rules>,
     headers: Arc<ClientHeaders>,
     tls: Option<tls::ServerTls>,
+    connections_max: usize,
     shared: Arc<Shared>,
     host_names: Arc<HostNames>,
 }
@@ -148,7 +145,7 @@ impl Source for SyslogTcp {
         let address = listener.local_addr()?;
         tracing::info!(%address, "Syslog TCP Source starting...");
         context.ready();
-        serve::connections(listener, usize::MAX, context, |stream, peer| {
+        serve::connections(listener, self.connections_max, context, |stream, peer| {
             self.serve((stream, acceptor.clone()), (peer, address.port()), context.clone())
         })
         .await;

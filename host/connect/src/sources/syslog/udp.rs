@@ -14,14 +14,12 @@ use async_trait::async_trait;
 use flumen_config::options::Below;
 use flumen_config::{ComponentKind, ComponentSpec, Diagnostics, Options, Settings, options};
 use flumen_event::Batch;
-use jiff::tz::TimeZone;
 use tokio::net::UdpSocket;
 use tokio::select;
 use tokio::time::timeout;
 
 use crate::ComponentError;
 use crate::catalog::SourceType;
-use crate::charset::Charset;
 use crate::ledger::add;
 use crate::listen;
 use crate::source::{Source, SourceContext, SourceEnd};
@@ -30,8 +28,7 @@ use crate::sources::backlog::{Backlog, Causes};
 
 use super::client::{ClientHeaders, Ports};
 use super::connection::{Complaints, now_ms};
-use super::decoder::{Decoder, Dialect, Rules};
-use super::framing::Framing;
+use super::decoder::{Decoder, Rules};
 use super::host_names::HostNames;
 use super::keep::KeepFields;
 use super::rows::Names;
@@ -96,21 +93,14 @@ const ARENA_BYTES: usize = 512 * 1024;
 fn make(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<SyslogUdp> {
     let options = SyslogUdpOptions::read(settings, diagnostics);
     let formats = format::read(settings, diagnostics);
-    let names = Names::classic();
-    let headers = ClientHeaders::read(settings, &names, Ports::One, diagnostics);
+    let headers = ClientHeaders::read(settings, &Names::classic(), Ports::One, diagnostics);
     let host = read::host(settings, diagnostics);
     let options = options?;
     let rules = Rules {
-        dialect: Dialect::Classic,
-        names,
         keep: options.keep_fields,
-        formats: formats?.into(),
-        charset: Charset::Utf8,
-        framing: Framing::Lines,
         line_ends: options.flume_line_ends.into(),
         dates: options.flume_timestamps.into(),
-        event_bytes_max: DATAGRAM_BYTES_MAX,
-        zone: TimeZone::system(),
+        ..Rules::classic(formats?, DATAGRAM_BYTES_MAX)
     };
     Some(SyslogUdp {
         host,

@@ -59,7 +59,7 @@ options! {
         /// made no events above 32 KiB unless it was told to.
         "max-message-bytes" => max_message_bytes: Count = Count(1 << 20),
         /// Flumen only: most connections at a time; further ones are closed at once.
-        "max-connections" => max_connections: Count = Count(1_000),
+        "connectionsMax" => connections_max: Count = Count(1_000),
     }
 }
 
@@ -86,7 +86,7 @@ impl Source for ThriftLegacy {
         tracing::info!(address = %listener.local_addr()?, "legacy thrift source listens");
         context.ready();
         let bytes_max = self.options.max_message_bytes.0.min(i32::MAX as usize);
-        serve::connections(listener, self.options.max_connections.0, context, |stream, peer| {
+        serve::connections(listener, self.options.connections_max.0, context, |stream, peer| {
             let (context, complaints) = (context.clone(), Arc::clone(&self.complaints));
             async move {
                 let mut connection =
