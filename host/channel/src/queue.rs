@@ -22,6 +22,9 @@ use flumen_event::Batch;
 
 use crate::sync::{Mutex, MutexGuard};
 
+mod held;
+pub use held::{QueueTake, Reserved};
+
 /// What a put needs room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
@@ -109,21 +112,6 @@ pub struct Window {
     pub behind: usize,
     /// Memory that the former keep alive.
     pub held_bytes: usize,
-}
-
-/// Room for a put; dropping it gives the room back.
-pub struct Reserved {
-    queue: Queue,
-    demand: Demand,
-    committed: bool,
-}
-
-/// A take under way; dropping it puts the events back.
-pub struct QueueTake {
-    queue: Queue,
-    entries: Vec<Entry>,
-    batches: Vec<Batch>,
-    finished: bool,
 }
 
 impl Queue {
@@ -382,90 +370,6 @@ impl State {
     fn new_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
-    }
-}
-
-impl Reserved {
-    /// Makes the batch visible to takers.
-    pub fn commit(self, batch: Batch) {
-        self.commit_stored(batch, Origin::default());
-    }
-    /// Makes the batch visible to takers, who are told where it is stored.
-    pub fn commit_stored(mut self, batch: Batch, origin: Origin) {
-        assert_eq!(batch.len(), self.demand.events, "committed batch is not the reserved one");
-        self.committed = true;
-        let body_bytes = batch.body_bytes();
-        let mut state = self.queue.lock();
-        let (put_at, slots) = (Instant::now(), self.demand.slots);
-        state.append(Entry { sequence: 0, put_at, slots, body_bytes, held_bytes: 0, origin, batch });
-        wake_taker(state);
-    }
-    /// Makes events visible to takers that are to be [`load`](Queue::load)ed before they can be taken.
-    pub fn commit_behind(mut self, body_bytes: usize) {
-        self.committed = true;
-        let mut state = self.queue.lock();
-        state.behind.events += self.demand.events;
-        state.behind.body_bytes += body_bytes;
-        state.behind.since.get_or_insert_with(Instant::now);
-        wake_taker(state);
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if !self.committed {
-            let woken = self.queue.free_room(&mut self.queue.lock(), self.demand);
-            woken.into_iter().for_each(Waker::wake);
-        }
-    }
-}
-
-impl QueueTake {
-    /// The events.
-    pub fn batches(&self) -> &[Batch] {
-        &self.batches
-    }
-    /// Where the events are stored, with how many follow one another there.
-    pub fn origins(&self) -> impl Iterator<Item = (Origin, usize)> {
-        self.entries.iter().map(|e| (e.origin, e.batch.len()))
-    }
-    /// Removes the events for good and frees their room.
-    pub fn commit(mut self) {
-        self.finished = true;
-        let count: usize = self.batches.iter().map(Batch::len).sum();
-        let slots = self.entries.iter().map(|e| e.slots).sum();
-        let mut state = self.queue.lock();
-        assert!(state.taken >= count, "more events finished than taken");
-        state.taken -= count;
-        state.body_bytes -= self.entries.iter().map(|e| e.body_bytes).sum::<usize>();
-        self.close(&mut state);
-        let woken = self.queue.free_room(&mut state, Demand { events: count, slots });
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
-    }
-    fn close(&self, state: &mut State) {
-        let first = self.entries.first().map(|e| e.sequence);
-        if let Some(at) = state.open_takes.iter().position(|(s, _)| Some(*s) == first) {
-            state.open_takes.swap_remove(at);
-        }
-    }
-}
-
-impl Drop for QueueTake {
-    fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
-        let mut state = self.queue.lock();
-        self.close(&mut state);
-        for entry in std::mem::take(&mut self.entries).into_iter().rev() {
-            state.taken -= entry.batch.len();
-            state.queued += entry.batch.len();
-            state.held_bytes += entry.held_bytes;
-            let at = state.entries.partition_point(|e| e.sequence < entry.sequence);
-            state.entries.insert(at, entry);
-        }
-        wake_taker(state);
     }
 }
 

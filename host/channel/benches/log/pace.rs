@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::{Channel, Patience, put_all};
 
-use super::{CASES, ROUNDS, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
+use super::{CASES, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
 
 struct Paced {
     put_ms: Vec<f64>,
@@ -65,19 +65,19 @@ fn paced(
 /// The most puts a second, how long puts took at half of it, how long one sync took.
 type Round = (f64, Vec<f64>, Vec<f64>);
 
-pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime) {
+pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize) {
     println!(
         "batch  producers | puts/s at most, half | p50 ms  p99 ms | fdatasync at the same pace: p50 ms  p99 ms | p99 / p50 of one  p99 / p99 of one"
     );
     for (batch, producers) in CASES {
-        let rounds: Vec<Round> = (0..ROUNDS)
+        let rounds: Vec<Round> = (0..rounds)
             .map(|_| {
                 let f = in_fresh(dir, |dir| runtime.block_on(channel_figures(dir, batch, producers, false)));
                 let most = f.events_per_s / batch as f64;
                 let interval = Duration::from_secs_f64(producers as f64 / (most / 2.0));
                 let paced = in_fresh(dir, |dir| paced(dir, runtime, batch, producers, interval));
                 let pace = Duration::from_secs_f64(1.0 / paced.groups_per_s);
-                let mut one = in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace));
+                let mut one = in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace, raw::Blocks::Written));
                 one.sort_by(f64::total_cmp);
                 (most, paced.put_ms, one)
             })

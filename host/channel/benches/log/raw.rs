@@ -7,24 +7,41 @@ use std::time::{Duration, Instant};
 
 use super::SECONDS;
 
-/// Appends groups of this size to preallocated files of the log's size, and syncs each; `pace` is the time from the
-/// beginning of one to the beginning of the next. Says how long each took, in milliseconds.
-pub fn sync_ms(dir: &Path, group_bytes: usize, pace: Duration) -> Vec<f64> {
+/// What is written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// Preallocated and never written: an append. The file system notes the first write to each block.
+    Fresh,
+    /// Written before: an overwrite, the least that a sync can take.
+    Written,
+}
+
+/// Writes groups of this size one behind the other to files of the log's size, and syncs each; `pace` is the time from
+/// the beginning of one to the beginning of the next. Says how long each took, in milliseconds.
+pub fn sync_ms(dir: &Path, group_bytes: usize, pace: Duration, blocks: Blocks) -> Vec<f64> {
     let data = vec![b'x'; group_bytes];
     let segment_bytes = flumen_channel::file::SEGMENT_BYTES;
     let mut offset = segment_bytes;
     let mut file = None;
     let mut took_ms = Vec::new();
-    let since = Instant::now();
+    let mut since = Instant::now();
     while since.elapsed().as_secs_f64() < SECONDS {
-        if offset + group_bytes as u64 > segment_bytes {
+        if offset + group_bytes as u64 > segment_bytes && file.is_some() && blocks == Blocks::Written {
+            offset = 0;
+        } else if offset + group_bytes as u64 > segment_bytes {
             let path = dir.join(format!("raw-{}", took_ms.len()));
             let made = std::fs::File::create_new(&path).expect("a file");
             rustix::fs::fallocate(&made, rustix::fs::FallocateFlags::empty(), 0, segment_bytes)
                 .expect("room");
+            if blocks == Blocks::Written {
+                made.write_all_at(&vec![0; segment_bytes as usize], 0).expect("written");
+            }
             made.sync_all().expect("synced");
             std::fs::File::open(dir).and_then(|d| d.sync_all()).expect("synced");
             (file, offset) = (Some(made), 0);
+            if blocks == Blocks::Written {
+                since = Instant::now();
+            }
         }
         let file = file.as_ref().expect("made above");
         let begun = Instant::now();
@@ -39,11 +56,11 @@ pub fn sync_ms(dir: &Path, group_bytes: usize, pace: Duration) -> Vec<f64> {
 
 pub fn groups_per_s(dir: &Path, group_bytes: usize) -> f64 {
     let since = Instant::now();
-    sync_ms(dir, group_bytes, Duration::ZERO).len() as f64 / since.elapsed().as_secs_f64()
+    sync_ms(dir, group_bytes, Duration::ZERO, Blocks::Fresh).len() as f64 / since.elapsed().as_secs_f64()
 }
 
-/// What fio says of the same: sequential writes into a preallocated file, an fdatasync after each.
-pub fn fio_groups_per_s(dir: &Path, group_bytes: usize) -> Option<f64> {
+/// What fio says of the same: sequential writes into a file of the log's size, an fdatasync after each.
+pub fn fio_groups_per_s(dir: &Path, group_bytes: usize, blocks: Blocks) -> Option<f64> {
     // It wants whole sectors for its file's layout; a group is never a part of one by much.
     let block = group_bytes.next_multiple_of(512).to_string();
     let output = Command::new("fio")
@@ -56,6 +73,7 @@ pub fn fio_groups_per_s(dir: &Path, group_bytes: usize) -> Option<f64> {
             "--time_based",
         ])
         .args(["--output-format=json", &format!("--runtime={}ms", SECONDS * 1e3), &format!("--bs={block}")])
+        .arg(format!("--overwrite={}", u8::from(blocks == Blocks::Written)))
         .arg(format!("--directory={}", dir.display()))
         .output()
         .ok()

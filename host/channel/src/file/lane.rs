@@ -13,6 +13,8 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,8 +29,10 @@ use crate::file::state::Done;
 const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Longest wait for others to join a group.
 const LINGER_MAX: Duration = Duration::from_millis(2);
-/// The share of a sync that is spent on waiting for others.
-const LINGER_SHARE: u32 = 4;
+/// Longest time for which the leader looks for others before it sleeps until they are there.
+const SPIN_MAX: Duration = Duration::from_micros(100);
+/// Most groups that are written without lingering after it was of no use.
+const SKIP_MAX: u32 = 64;
 
 /// The storage did not do what was asked. The text goes to whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +85,7 @@ struct Waiting {
     /// Withdrawals: written with the next group, and no reason for one.
     lazy: Vec<Done>,
     leading: bool,
+    lingering: Lingering,
     /// The leader waits for this many requests.
     lingering_for: usize,
     closed: bool,
@@ -91,6 +96,8 @@ pub(super) struct Lane {
     pub(super) number: usize,
     pub(super) dir: PathBuf,
     waiting: Mutex<Waiting>,
+    /// How many requests wait; for the leader that looks for them.
+    arrived: AtomicUsize,
     joined: Condvar,
     /// What the leader writes to. Locked by it alone, but for closing.
     pub(super) writer: Mutex<Writer>,
@@ -110,8 +117,8 @@ pub(super) struct Writer {
 
 impl Lane {
     pub(super) fn new(number: usize, dir: PathBuf) -> Self {
-        let (waiting, joined, writer) = Default::default();
-        Self { number, dir, waiting, joined, writer }
+        let (waiting, arrived, joined, writer) = Default::default();
+        Self { number, dir, waiting, arrived, joined, writer }
     }
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -135,6 +142,7 @@ impl Lane {
             return Err(Failure("the channel is closed".into()));
         }
         add(&mut waiting.group);
+        self.arrived.store(waiting.group.len(), Release);
         if !waiting.leading {
             waiting.leading = true;
             drop(waiting);
@@ -206,6 +214,27 @@ struct Leader {
     log: Arc<Log>,
 }
 
+/// Whether it pays to wait for those who were answered to come back.
+#[derive(Default)]
+struct Lingering {
+    /// So many times in a row it did not.
+    failures: u32,
+    /// So many groups are still written without trying.
+    groups_to_skip: u32,
+}
+
+impl Lingering {
+    fn is_due(&mut self) -> bool {
+        let due = self.groups_to_skip == 0;
+        self.groups_to_skip = self.groups_to_skip.saturating_sub(1);
+        due
+    }
+    fn note(&mut self, all_came: bool) {
+        self.failures = if all_came { 0 } else { (self.failures + 1).min(SKIP_MAX.ilog2()) };
+        self.groups_to_skip = if all_came { 0 } else { 1 << self.failures };
+    }
+}
+
 impl Leader {
     fn lead(self) {
         let mut last = 0;
@@ -218,8 +247,12 @@ impl Leader {
     /// The next group, or the end of this leader.
     fn next_group(&self, last: usize) -> Option<Group> {
         let mut waiting = self.lane.waiting();
-        if last > 1 && waiting.group.len() < last {
-            waiting = self.linger(waiting, last);
+        // Those who were answered, and those who came meanwhile.
+        let all = waiting.group.len() + last;
+        if last > 0 && waiting.lingering.is_due() {
+            waiting = self.linger(waiting, all);
+            let all_came = waiting.group.len() >= all;
+            waiting.lingering.note(all_came);
         }
         if waiting.group.len() == 0 {
             waiting.leading = false;
@@ -228,17 +261,26 @@ impl Leader {
         }
         let lazy = std::mem::take(&mut waiting.lazy);
         let mut group = waiting.group.split();
+        self.lane.arrived.store(waiting.group.len(), Release);
         group.add_lazy(lazy);
         Some(group)
     }
 
-    /// Waits a little for as many as were in the last group.
-    fn linger<'a>(&'a self, mut waiting: MutexGuard<'a, Waiting>, last: usize) -> MutexGuard<'a, Waiting> {
-        let sync = self.log.linger_of(&self.lane);
-        let until = Instant::now() + (sync / LINGER_SHARE).min(LINGER_MAX);
-        waiting.lingering_for = last;
-        while waiting.group.len() < last && waiting.group.bytes < GROUP_BYTES_MAX {
-            let left = until.saturating_duration_since(Instant::now());
+    /// Waits a little for all.
+    fn linger<'a>(&'a self, waiting: MutexGuard<'a, Waiting>, all: usize) -> MutexGuard<'a, Waiting> {
+        drop(waiting);
+        let linger = self.log.linger_of(&self.lane).min(LINGER_MAX);
+        let since = Instant::now();
+        // A thread that sleeps so briefly sleeps several times as long, and is woken by those it waits for, at their
+        // cost: looking is quicker.
+        while self.lane.arrived.load(Acquire) < all && since.elapsed() < linger.min(SPIN_MAX) {
+            std::thread::yield_now();
+        }
+        let mut waiting = self.lane.waiting();
+        waiting.lingering_for = all;
+        // A single one that does not come back at once is not waited for: whoever comes next starts a leader.
+        while waiting.group.len() < all && all > 1 && waiting.group.bytes < GROUP_BYTES_MAX {
+            let left = linger.saturating_sub(since.elapsed());
             if left.is_zero() {
                 break;
             }
