@@ -168,7 +168,8 @@ fn rates(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize) {
             let rounds: Vec<Round> = (0..rounds).map(|_| round(dir, runtime, case, consumed)).collect();
             let of = |get: &dyn Fn(&Figures) -> f64| median(rounds.iter().map(|r| get(&r.channel)));
             let raw = |get: &dyn Fn(&Round) -> Option<f64>| {
-                let pairs = rounds.iter().filter_map(|r| get(r).map(|raw| (raw, r.channel.groups_per_s / raw)));
+                let pairs =
+                    rounds.iter().filter_map(|r| get(r).map(|raw| (raw, r.channel.groups_per_s / raw)));
                 (median(pairs.clone().map(|p| p.0)), median(pairs.map(|p| p.1)))
             };
             let (plain, fresh, written) = (raw(&|r| Some(r.plain)), raw(&|r| r.fio[0]), raw(&|r| r.fio[1]));

@@ -77,7 +77,8 @@ pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize) {
                 let interval = Duration::from_secs_f64(producers as f64 / (most / 2.0));
                 let paced = in_fresh(dir, |dir| paced(dir, runtime, batch, producers, interval));
                 let pace = Duration::from_secs_f64(1.0 / paced.groups_per_s);
-                let mut one = in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace, raw::Blocks::Written));
+                let mut one =
+                    in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace, raw::Blocks::Written));
                 one.sort_by(f64::total_cmp);
                 (most, paced.put_ms, one)
             })

@@ -26,9 +26,13 @@ use crate::file::segment::Active;
 use crate::file::state::Done;
 
 /// A group is closed when it has this many bytes: larger ones make the disk no quicker and puts wait longer.
-const GROUP_BYTES_MAX: usize = 16 << 20;
+pub(super) const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Longest wait for others to join a group.
 const LINGER_MAX: Duration = Duration::from_millis(2);
+/// The share of a sync that is spent on waiting for others.
+const LINGER_SHARE: u32 = 4;
+/// So many bytes are written while others of the group are still on their way.
+const EAGER_BYTES: usize = 64 << 10;
 /// Longest time for which the leader looks for others before it sleeps until they are there.
 const SPIN_MAX: Duration = Duration::from_micros(100);
 /// Most groups that are written without lingering after it was of no use.
@@ -96,8 +100,9 @@ pub(super) struct Lane {
     pub(super) number: usize,
     pub(super) dir: PathBuf,
     waiting: Mutex<Waiting>,
-    /// How many requests wait; for the leader that looks for them.
+    /// How many requests wait, and their bytes; for the leader that looks for them.
     arrived: AtomicUsize,
+    arrived_bytes: AtomicUsize,
     joined: Condvar,
     /// What the leader writes to. Locked by it alone, but for closing.
     pub(super) writer: Mutex<Writer>,
@@ -117,14 +122,18 @@ pub(super) struct Writer {
 
 impl Lane {
     pub(super) fn new(number: usize, dir: PathBuf) -> Self {
-        let (waiting, arrived, joined, writer) = Default::default();
-        Self { number, dir, waiting, arrived, joined, writer }
+        let (waiting, arrived, arrived_bytes, joined, writer) = Default::default();
+        Self { number, dir, waiting, arrived, arrived_bytes, joined, writer }
     }
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
     pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn note_arrived(&self, waiting: &Waiting) {
+        self.arrived.store(waiting.group.len(), Release);
+        self.arrived_bytes.store(waiting.group.bytes, Release);
     }
     /// How many requests wait.
     pub(super) fn load(&self) -> usize {
@@ -142,13 +151,15 @@ impl Lane {
             return Err(Failure("the channel is closed".into()));
         }
         add(&mut waiting.group);
-        self.arrived.store(waiting.group.len(), Release);
+        self.note_arrived(&waiting);
         if !waiting.leading {
             waiting.leading = true;
             drop(waiting);
             let leader = Leader { lane: self.clone(), log: log.clone() };
             log.spawn_blocking(move || leader.lead());
-        } else if waiting.group.len() >= waiting.lingering_for {
+        } else if waiting.group.len() >= waiting.lingering_for
+            || (waiting.group.bytes >= EAGER_BYTES && waiting.lingering_for < usize::MAX)
+        {
             self.joined.notify_one();
         }
         Ok(())
@@ -214,7 +225,94 @@ struct Leader {
     log: Arc<Log>,
 }
 
-/// Whether it pays to wait for those who were answered to come back.
+impl Leader {
+    fn lead(self) {
+        let mut last = 0;
+        while let Some(returns) = self.returns(last) {
+            last = 0;
+            let mut next = || {
+                let group = self.next(&returns, last)?;
+                last += group.len();
+                Some(group)
+            };
+            if let Some(first) = next() {
+                self.log.write_group(&self.lane, first, next);
+            }
+            self.lane.waiting().lingering.note(&returns, last);
+        }
+    }
+
+    /// Who may be waited for now, after a group of so many; nothing at the end of this leader.
+    fn returns(&self, last: usize) -> Option<Returns> {
+        let within = (self.log.sync_time(&self.lane) / LINGER_SHARE).min(LINGER_MAX);
+        let mut waiting = self.lane.waiting();
+        // Those who were answered, and those who came meanwhile.
+        let all = waiting.group.len() + last;
+        // A single one is not waited for: whoever comes next starts a leader, which is as quick as a look for it.
+        let is_due = last > 0 && all > 1 && waiting.group.len() < all && waiting.lingering.is_due();
+        if waiting.group.len() == 0 && !is_due {
+            self.end(&mut waiting);
+            return None;
+        }
+        Some(Returns { all, since: Instant::now(), within: if is_due { within } else { Duration::ZERO } })
+    }
+    fn end(&self, waiting: &mut Waiting) {
+        waiting.leading = false;
+        self.lane.joined.notify_all();
+    }
+
+    /// What is to be written next, in a group that has so many requests already; nothing when the group is complete.
+    /// Nothing from the beginning: nobody has come back.
+    fn next(&self, returns: &Returns, already: usize) -> Option<Group> {
+        let wanted = returns.all.saturating_sub(already);
+        if already > 0 && (wanted == 0 || returns.since.elapsed() >= returns.within) {
+            return None;
+        }
+        let mut waiting = self.linger(returns, wanted);
+        if waiting.group.len() == 0 {
+            return None;
+        }
+        let lazy = std::mem::take(&mut waiting.lazy);
+        let mut group = waiting.group.split();
+        self.lane.note_arrived(&waiting);
+        group.add_lazy(lazy);
+        Some(group)
+    }
+
+    /// Waits a little for so many, or for what is worth writing while the others are on their way.
+    fn linger(&self, returns: &Returns, wanted: usize) -> MutexGuard<'_, Waiting> {
+        let is_enough = |count: usize, bytes: usize| count >= wanted || bytes >= EAGER_BYTES;
+        // A thread that sleeps so briefly sleeps several times as long, and is woken by those it waits for, at their
+        // cost: looking is quicker.
+        let look_within = returns.within.min(SPIN_MAX);
+        while !is_enough(self.lane.arrived.load(Acquire), self.lane.arrived_bytes.load(Acquire))
+            && returns.since.elapsed() < look_within
+        {
+            std::thread::yield_now();
+        }
+        let mut waiting = self.lane.waiting();
+        waiting.lingering_for = wanted;
+        while !is_enough(waiting.group.len(), waiting.group.bytes) {
+            let left = returns.within.saturating_sub(returns.since.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.lane.joined.wait_timeout(waiting, left);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        waiting.lingering_for = usize::MAX;
+        waiting
+    }
+}
+
+/// Those who are expected to come back after they were answered.
+struct Returns {
+    all: usize,
+    since: Instant,
+    within: Duration,
+}
+
+/// Whether it pays to wait for them.
 #[derive(Default)]
 struct Lingering {
     /// So many times in a row it did not.
@@ -229,66 +327,14 @@ impl Lingering {
         self.groups_to_skip = self.groups_to_skip.saturating_sub(1);
         due
     }
-    fn note(&mut self, all_came: bool) {
-        self.failures = if all_came { 0 } else { (self.failures + 1).min(SKIP_MAX.ilog2()) };
-        self.groups_to_skip = if all_came { 0 } else { 1 << self.failures };
-    }
-}
-
-impl Leader {
-    fn lead(self) {
-        let mut last = 0;
-        while let Some(group) = self.next_group(last) {
-            last = group.len();
-            self.log.write_group(&self.lane, group);
+    fn note(&mut self, returns: &Returns, came: usize) {
+        if returns.within.is_zero() {
+            return;
         }
-    }
-
-    /// The next group, or the end of this leader.
-    fn next_group(&self, last: usize) -> Option<Group> {
-        let mut waiting = self.lane.waiting();
-        // Those who were answered, and those who came meanwhile.
-        let all = waiting.group.len() + last;
-        if last > 0 && waiting.lingering.is_due() {
-            waiting = self.linger(waiting, all);
-            let all_came = waiting.group.len() >= all;
-            waiting.lingering.note(all_came);
-        }
-        if waiting.group.len() == 0 {
-            waiting.leading = false;
-            self.lane.joined.notify_all();
-            return None;
-        }
-        let lazy = std::mem::take(&mut waiting.lazy);
-        let mut group = waiting.group.split();
-        self.lane.arrived.store(waiting.group.len(), Release);
-        group.add_lazy(lazy);
-        Some(group)
-    }
-
-    /// Waits a little for all.
-    fn linger<'a>(&'a self, waiting: MutexGuard<'a, Waiting>, all: usize) -> MutexGuard<'a, Waiting> {
-        drop(waiting);
-        let linger = self.log.linger_of(&self.lane).min(LINGER_MAX);
-        let since = Instant::now();
-        // A thread that sleeps so briefly sleeps several times as long, and is woken by those it waits for, at their
-        // cost: looking is quicker.
-        while self.lane.arrived.load(Acquire) < all && since.elapsed() < linger.min(SPIN_MAX) {
-            std::thread::yield_now();
-        }
-        let mut waiting = self.lane.waiting();
-        waiting.lingering_for = all;
-        // A single one that does not come back at once is not waited for: whoever comes next starts a leader.
-        while waiting.group.len() < all && all > 1 && waiting.group.bytes < GROUP_BYTES_MAX {
-            let left = linger.saturating_sub(since.elapsed());
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.lane.joined.wait_timeout(waiting, left);
-            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        waiting.lingering_for = usize::MAX;
-        waiting
+        // Most of them is a success: whoever has gone for good is not counted in the next group.
+        let success = came * 2 > returns.all;
+        self.failures = if success { 0 } else { (self.failures + 1).min(SKIP_MAX.ilog2()) };
+        self.groups_to_skip = if success { 0 } else { 1 << self.failures };
     }
 }
 

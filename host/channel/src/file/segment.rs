@@ -37,7 +37,9 @@ pub(super) struct Active {
     /// Bytes of the file.
     pub(super) capacity: u64,
     /// Up to where the file's blocks have been written, be it with zeros.
-    pub(super) filled: u64,
+    filled: u64,
+    /// Whether that is done ahead of the records: where each group is synced.
+    pub(super) fills_ahead: bool,
     /// Events put into it.
     pub(super) events: u32,
     /// Where the last record that was written begins.
@@ -97,8 +99,17 @@ impl Active {
     ) -> std::io::Result<Self> {
         let path = path_of(dir, head.segment);
         let file = storage.create(&path)?;
-        let mut active =
-            Self { head, file, offset: RECORDS_AT, durable: 0, capacity, filled: 0, events: 0, last_record: RECORDS_AT };
+        let mut active = Self {
+            head,
+            file,
+            offset: RECORDS_AT,
+            durable: 0,
+            capacity,
+            filled: 0,
+            fills_ahead: false,
+            events: 0,
+            last_record: RECORDS_AT,
+        };
         let made = active.begin(state, now_ms).and_then(|()| storage.sync_dir(dir));
         if made.is_err() {
             // What is left of it has no record that anybody was told of; recovery removes it.
@@ -184,7 +195,7 @@ impl Active {
     /// durable as well: twice the time of a sync of blocks that were written before. So one small group in many writes
     /// the blocks of those that follow.
     fn fill_behind(&self, end: u64, bytes: u64) -> u64 {
-        if end <= self.filled || bytes > FILL_BYTES / 8 {
+        if !self.fills_ahead || end <= self.filled || bytes > FILL_BYTES / 8 {
             return 0;
         }
         end.next_multiple_of(FILL_BYTES).min(self.capacity).saturating_sub(end)

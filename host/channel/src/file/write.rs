@@ -1,8 +1,9 @@
 //! The leader's work: a group is written, made durable, registered and answered.
 //!
 //! ```text
-//! group ─▶ takes first, then puts, as many as fit into the segment ─▶ write ─▶ sync ─▶ register ─▶ answer
-//!                      the rest: a new segment, and again
+//! group ─▶ takes first, then puts, as many as fit into the segment ─▶ write ─┬─▶ sync ─▶ register ─▶ answer
+//!   ▲                  the rest: a new segment, and again                    │
+//!   └──────────────────────── who has joined meanwhile ◀─────────────────────┘
 //! ```
 //!
 //! Takes go first because they are what makes room. A failed write or sync ends the segment (see [`Log`]).
@@ -12,7 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use crate::file::index::{Cursor, Segment};
-use crate::file::lane::{Failure, Group, Lane, PutRequest, TakeRequest, Writer};
+use crate::file::lane::{Failure, GROUP_BYTES_MAX, Group, Lane, PutRequest, TakeRequest, Writer};
 use crate::file::log::{Log, Stored, SyncPolicy, now_ms};
 use crate::file::metrics::LogMetrics;
 use crate::file::record::{Kind, RECORDS_AT};
@@ -21,52 +22,105 @@ use crate::file::segment::{Active, Draft, Pages, bytes_needed, new_head, path_of
 use crate::file::state::{Done, Summary};
 use crate::queue::Origin;
 
-/// What was written in one call, and waits for its sync.
+/// What was written, and waits for its sync.
+#[derive(Default)]
 struct Written {
     puts: Vec<(PutRequest, Origin)>,
     takes: Vec<TakeRequest>,
 }
 
+impl Written {
+    fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.takes.is_empty()
+    }
+    fn append(&mut self, mut later: Written) {
+        self.puts.append(&mut later.puts);
+        self.takes.append(&mut later.takes);
+    }
+}
+
 impl Log {
-    /// Writes a group, in as many segments as it takes, and answers everybody in it.
-    pub(super) fn write_group(self: &Arc<Self>, lane: &Arc<Lane>, mut group: Group) {
+    /// Writes a group, in as many segments as it takes, and answers everybody in it. `more` says what has joined it
+    /// when all of it so far is written.
+    pub(super) fn write_group(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        first: Group,
+        mut more: impl FnMut() -> Option<Group>,
+    ) {
         let mut writer = lane.writer();
-        if let Err(failure) = self.check_free_bytes(lane) {
-            LogMetrics::add(&self.metrics.put_errors, group.puts.len() as u64);
-            group.puts.drain(..).for_each(|put| drop(put.answer.send(Err(failure.clone()))));
-        }
-        while group.len() > 0 {
-            let written = match self.write_some(&mut writer, &mut group) {
-                Ok(written) if written.puts.is_empty() && written.takes.is_empty() => {
-                    // Nothing fits: a new segment, for the rest.
-                    let largest =
-                        group.puts.front().map_or(0, |p| p.packed.head.len() + p.packed.bodies.len());
-                    let takes = group.takes.front().map_or(0, |t| t.done.len() * 16);
-                    if let Err(failure) = self.roll(lane, &mut writer, largest.max(takes) + 4096) {
-                        return self.refuse(group, &failure);
-                    }
-                    continue;
-                }
-                Ok(written) => written,
-                Err((failure, written)) => {
-                    self.end_segment(lane, &mut writer, &failure);
-                    self.refuse_written(written, &failure);
-                    return self.refuse(group, &failure);
-                }
-            };
-            match self.sync_written(&mut writer, &written) {
-                Ok(()) => self.register(lane, &writer, written),
-                Err(failure) => {
-                    self.end_segment(lane, &mut writer, &failure);
-                    self.refuse_written(written, &failure);
+        let (mut next, mut bytes) = (Some(first), 0);
+        let mut unsynced = Written::default();
+        while let Some(mut group) = next {
+            bytes += group.bytes;
+            self.refuse_puts_without_room(lane, &mut group);
+            while group.len() > 0 {
+                if let Err(failure) = self.write_part(lane, &mut writer, &mut group, &mut unsynced) {
+                    self.refuse_written(unsynced, &failure);
                     return self.refuse(group, &failure);
                 }
             }
+            next = if bytes < GROUP_BYTES_MAX { more() } else { None };
+        }
+        if let Err(failure) = self.make_durable(lane, &mut writer, &mut unsynced) {
+            return self.refuse_written(unsynced, &failure);
         }
         drop(writer);
         self.delete_drained(lane);
     }
 
+    /// Writes what fits into the present segment. If nothing does, what was written before is made durable and
+    /// answered, or a new segment is begun.
+    fn write_part(
+        self: &Arc<Self>,
+        lane: &Lane,
+        writer: &mut Writer,
+        group: &mut Group,
+        unsynced: &mut Written,
+    ) -> Result<(), Failure> {
+        match self.write_some(writer, group) {
+            Ok(written) if !written.is_empty() => {
+                unsynced.append(written);
+                Ok(())
+            }
+            Ok(_) if !unsynced.is_empty() => self.make_durable(lane, writer, unsynced),
+            Ok(_) => {
+                let largest = group.puts.front().map_or(0, |p| p.packed.head.len() + p.packed.bodies.len());
+                let takes = group.takes.front().map_or(0, |t| t.done.len() * 16);
+                self.roll(lane, writer, largest.max(takes) + 4096)
+            }
+            Err((failure, written)) => {
+                unsynced.append(written);
+                self.end_segment(lane, writer, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Syncs what was written, and answers; after a failure that is left to the caller.
+    fn make_durable(
+        self: &Arc<Self>,
+        lane: &Lane,
+        writer: &mut Writer,
+        unsynced: &mut Written,
+    ) -> Result<(), Failure> {
+        if unsynced.is_empty() {
+            return Ok(());
+        }
+        if let Err(failure) = self.sync_written(writer, unsynced) {
+            self.end_segment(lane, writer, &failure);
+            return Err(failure);
+        }
+        self.register(lane, writer, std::mem::take(unsynced));
+        Ok(())
+    }
+
+    fn refuse_puts_without_room(&self, lane: &Lane, group: &mut Group) {
+        if let Err(failure) = self.check_free_bytes(lane) {
+            LogMetrics::add(&self.metrics.put_errors, group.puts.len() as u64);
+            group.puts.drain(..).for_each(|put| drop(put.answer.send(Err(failure.clone()))));
+        }
+    }
     fn refuse(&self, group: Group, failure: &Failure) {
         LogMetrics::add(&self.metrics.put_errors, group.puts.len() as u64);
         LogMetrics::add(&self.metrics.take_errors, group.takes.len() as u64);
@@ -102,10 +156,10 @@ impl Log {
 
     /// Writes what fits into the present segment.
     fn write_some(&self, writer: &mut Writer, group: &mut Group) -> Result<Written, (Failure, Written)> {
-        let mut written = Written { puts: Vec::new(), takes: Vec::new() };
+        let mut written = Written::default();
         let Some(active) = writer.active.as_mut() else { return Ok(written) };
         let payloads = self.choose(active, group, &mut written);
-        if written.takes.is_empty() && written.puts.is_empty() {
+        if written.is_empty() {
             return Ok(written);
         }
         let mut pages = Pages::default();
@@ -288,8 +342,9 @@ impl Log {
                 _ => break,
             }
         }
-        let active = outcome
+        let mut active = outcome
             .map_err(|error| Failure(format!("cannot begin a segment in {}: {error}", lane.dir.display())))?;
+        active.fills_ahead = self.options.sync == SyncPolicy::EachTransaction;
         self.finish(writer);
         let mut index = self.index();
         let known = Summary { length: active.offset, ..Summary::default() };
