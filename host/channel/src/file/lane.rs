@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::file::log::{Log, Stored};
 use crate::file::segment::Active;
+use crate::file::spare::Spare;
 use crate::file::state::Done;
 
 /// A group is closed when it has this many bytes: larger ones make the disk no quicker and puts wait longer.
@@ -104,6 +105,8 @@ pub(super) struct Lane {
     arrived: AtomicUsize,
     arrived_bytes: AtomicUsize,
     joined: Condvar,
+    /// The file that the next segment will be made of.
+    pub(super) spare: Spare,
     /// What the leader writes to. Locked by it alone, but for closing.
     pub(super) writer: Mutex<Writer>,
 }
@@ -122,8 +125,8 @@ pub(super) struct Writer {
 
 impl Lane {
     pub(super) fn new(number: usize, dir: PathBuf) -> Self {
-        let (waiting, arrived, arrived_bytes, joined, writer) = Default::default();
-        Self { number, dir, waiting, arrived, arrived_bytes, joined, writer }
+        let (waiting, arrived, arrived_bytes, joined, writer, spare) = Default::default();
+        Self { number, dir, waiting, arrived, arrived_bytes, joined, spare, writer }
     }
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)

@@ -41,6 +41,7 @@ mod recover;
 pub mod scan;
 mod scanned;
 mod segment;
+mod spare;
 pub mod state;
 pub mod storage;
 pub mod tools;

@@ -18,7 +18,9 @@ use crate::file::log::{Log, Stored, SyncPolicy, now_ms};
 use crate::file::metrics::LogMetrics;
 use crate::file::record::{Kind, RECORDS_AT};
 use crate::file::scan::Item;
-use crate::file::segment::{Active, Draft, Pages, bytes_needed, new_head, path_of, set_aside_bytes};
+use crate::file::segment::{
+    Active, Draft, Pages, bytes_needed, new_head, path_of, set_aside_bytes, spare_of,
+};
 use crate::file::state::{Done, Summary};
 use crate::queue::Origin;
 
@@ -174,6 +176,7 @@ impl Log {
         for (put, _) in &written.puts {
             let draft = Draft {
                 kind: Kind::Put,
+                flags: 0,
                 events: put.events,
                 sequence,
                 put_at_ms: put.put_at_ms,
@@ -332,14 +335,26 @@ impl Log {
         };
         let at_least = bytes_needed(state.len(), payload) + set_aside_bytes(self.options.segment_bytes);
         let mut outcome = Err(std::io::ErrorKind::StorageFull.into());
+        if at_least <= self.options.segment_bytes && lane.spare.take() {
+            let (capacity, now_ms) = (self.options.segment_bytes, now_ms());
+            outcome = new_head(number, channel, now_ms, self.cipher.as_deref())
+                .and_then(|head| Active::recycle(&*self.storage, &lane.dir, head, capacity, &state, now_ms));
+            if let Err(error) = &outcome {
+                tracing::debug!(dir = %lane.dir.display(), %error, "the spare file cannot be used");
+                self.remove_spare(lane);
+            }
+        }
         // On a disk that is nearly full a small segment is better than none.
         for capacity in [self.options.segment_bytes.max(at_least), at_least] {
+            if outcome.is_ok() {
+                break;
+            }
             let head = new_head(number, channel, now_ms(), self.cipher.as_deref());
             outcome = head
                 .and_then(|head| Active::create(&*self.storage, &lane.dir, head, capacity, &state, now_ms()));
             match &outcome {
-                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
-                _ => break,
+                Err(error) if error.kind() != std::io::ErrorKind::StorageFull => break,
+                _ => {}
             }
         }
         let mut active = outcome
@@ -352,8 +367,16 @@ impl Log {
         let lane = lane.number;
         let follows = index.next_to_read(lane).is_none();
         let last_record = active.last_record;
-        let segment =
-            Segment { lane, known, settled: 0, file_bytes, last_record, has_state: true, leaving: false };
+        let segment = Segment {
+            lane,
+            known,
+            settled: 0,
+            file_bytes,
+            last_record,
+            has_state: true,
+            is_sound: false,
+            leaving: false,
+        };
         index.segments.insert(number, segment);
         if follows {
             index.cursors[lane] = Cursor { segment: number, offset: active.offset, event: 0 };
@@ -378,6 +401,7 @@ impl Log {
         index.seal(segment);
         if let (Ok(()), Some(known)) = (cut, index.segments.get_mut(&segment)) {
             known.file_bytes = active.offset;
+            known.is_sound = true;
         }
         self.gauge(&index);
     }
@@ -419,11 +443,22 @@ impl Log {
         }
         // Takes that no sync has covered may be forgotten by a power cut, which must not find their segments gone.
         self.sync_unsynced();
-        let gone = |segment: &u64| match self.storage.remove(&path_of(&lane.dir, *segment)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        let spare = self.choose_spare(lane, &drained);
+        let gone = |segment: &u64| {
+            let path = path_of(&lane.dir, *segment);
+            let gone = match spare == Some(*segment) {
+                true => self.storage.rename(&path, &spare_of(&lane.dir)),
+                false => self.storage.remove(&path),
+            };
+            match gone {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
         };
         let deleted = drained.iter().try_for_each(gone).and_then(|()| self.storage.sync_dir(&lane.dir));
+        if spare.is_some() {
+            self.spare_made(lane, deleted.is_ok());
+        }
         let mut index = self.index();
         if let Err(error) = deleted {
             tracing::warn!(dir = %lane.dir.display(), %error, "a drained segment could not be deleted; tried again later");
