@@ -59,9 +59,11 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     at(&values, 0.5)
 }
 
-/// Runs something in a fresh folder.
+/// Runs something in a fresh folder, when the disk has nothing left to do from before: neither what a build has written nor
+/// the freeing of the last folder's files.
 fn in_fresh<T>(dir: &Path, work: impl FnOnce(&Path) -> T) -> T {
     std::fs::create_dir_all(dir).expect("a folder");
+    rustix::fs::sync();
     let done = work(dir);
     std::fs::remove_dir_all(dir).expect("removed");
     done

@@ -54,6 +54,38 @@ pub fn sync_ms(dir: &Path, group_bytes: usize, pace: Duration, blocks: Blocks) -
     took_ms
 }
 
+/// Puts that arrive at even intervals, and a loop without threads that writes all that have arrived and syncs: how long
+/// each then takes, in milliseconds. No channel can be quicker on this disk.
+pub fn ideal_ms(dir: &Path, put_bytes: usize, interval: Duration) -> Vec<f64> {
+    let length = flumen_channel::file::SEGMENT_BYTES;
+    let file = std::fs::File::create_new(dir.join("ideal")).expect("a file");
+    file.write_all_at(&vec![0; length as usize], 0).expect("written");
+    file.sync_all().expect("synced");
+    let data = vec![b'x'; put_bytes * 64];
+    let (mut offset, mut took_ms) = (0, Vec::new());
+    let (since, mut due) = (Instant::now(), Duration::ZERO);
+    while since.elapsed().as_secs_f64() < SECONDS {
+        let now = since.elapsed();
+        let arrived =
+            if now < due { 0 } else { 1 + ((now - due).as_nanos() / interval.as_nanos().max(1)) as usize };
+        let arrived = arrived.min(64);
+        if arrived == 0 {
+            // Sleeping would be late by more than a sync takes.
+            std::hint::spin_loop();
+            continue;
+        }
+        let bytes = put_bytes * arrived;
+        offset = if offset + bytes as u64 > length { 0 } else { offset };
+        file.write_all_at(&data[..bytes], offset).expect("written");
+        file.sync_data().expect("synced");
+        offset += bytes as u64;
+        let done = since.elapsed();
+        took_ms.extend((0..arrived as u32).map(|n| (done - (due + interval * n)).as_secs_f64() * 1e3));
+        due += interval * arrived as u32;
+    }
+    took_ms
+}
+
 pub fn groups_per_s(dir: &Path, group_bytes: usize) -> f64 {
     let since = Instant::now();
     sync_ms(dir, group_bytes, Duration::ZERO, Blocks::Fresh).len() as f64 / since.elapsed().as_secs_f64()

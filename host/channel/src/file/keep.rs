@@ -103,7 +103,7 @@ impl Log {
                 tracing::warn!(dir = %lane.dir.display(), %failure, "the last segment is not ended in good order; the next start reads it");
             }
         }
-        self.lanes.iter().for_each(|lane| self.remove_spare(lane));
+        self.lanes.iter().for_each(|lane| self.end_spare(lane));
         if self.options.checkpoint_on_close {
             self.write_checkpoint();
         }

@@ -1,15 +1,17 @@
 //! One folder of the log: what waits to be written, and the leader who writes it.
 //!
 //! ```text
-//! put ──┐                    ┌───────────── leader (one per folder, a blocking job) ─────────────┐
-//! put ──┼─▶ waiting ── all ─▶│ write in one call ─▶ fdatasync ─▶ register ─▶ answer all of them │─▶ next group
-//! take ─┘      ▲             └──────────────────────────────────────────────────────────────────┘
+//! put ──┐                    ┌────────────── leader (one per folder, a blocking job) ──────────────┐
+//! put ──┼─▶ waiting ── all ─▶│ write ─▶ linger ─▶ fdatasync ─▶ register ─▶ answer all of them     │─▶ next group
+//! take ─┘      ▲             └────────────────────────────────────────────────────────────────────┘
 //!              └── more arrive while the leader syncs: they are the next group
 //! ```
 //!
-//! Whoever finds no leader starts one; it leads until nothing waits. After a group of several it waits for as many
-//! to come back, but only a fraction of what a sync takes: without that, eight producers would go through in groups
-//! of one and seven. A single producer never waits for anybody.
+//! Whoever finds no leader starts one; it leads until nothing waits. After a group of several it lingers until all who
+//! were answered have come back, but only for a fraction of what a sync takes: without that, eight producers would go
+//! through in groups of one and seven, and half of what the disk can do would be lost. It *looks* for them: sleeping for
+//! 40 µs takes 120. What is large is written at once, while the others pack theirs. A single producer is never waited for:
+//! waking a leader is quicker than one that looks for it on the CPU that the producer needs.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

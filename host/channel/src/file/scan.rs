@@ -4,8 +4,8 @@
 //! offset ─▶ head good, payload good     a record
 //!           head good, payload bad      damage of exactly this record: its events are known
 //!           head bad                    damage up to the next good head (searched at multiples of 16)
-//!           nothing good behind         the end; what is not zero there is damage as well, unless the file held
-//!                                       another segment before and it does not say that it is of this one
+//!           nothing good behind         the end; what is not zero there is damage as well, unless it is what another
+//!                                       segment has left in the same file
 //! ```
 //!
 //! Bodies are not copied: records are pieces of the buffer that was read.
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::file::record::{
-    ALIGN, HeadError, RECORD_BYTES, RECORDS_AT, RECYCLED, RecordHead, SEGMENT_AT, Seed, SegmentHead, number64,
+    ALIGN, HeadError, RECORD_BYTES, RECORDS_AT, RECYCLED, RecordHead, SEGMENT_AT, Seed, SegmentHead,
 };
 use crate::file::storage::{Storage, StoredFile, read_full_at};
 
@@ -145,10 +145,14 @@ impl Scanner {
         Ok((used > at).then_some((at, Item::Damaged { bytes: used - at })))
     }
 
-    /// Whether a record that was begun there says that it is one of this segment, although it is damaged.
+    /// Whether a record of this segment was begun there, although it is damaged: it has the segment's number, or would
+    /// be good if it had.
     fn is_own(&mut self, at: u64) -> Result<bool> {
-        let bytes = self.piece(at, RECORD_BYTES)?;
-        Ok(bytes.len() == RECORD_BYTES && number64(&bytes, SEGMENT_AT) == self.segment)
+        let mut bytes = self.piece(at, RECORD_BYTES)?.to_vec();
+        let Some(number) = bytes.get_mut(SEGMENT_AT..SEGMENT_AT + 8) else { return Ok(false) };
+        let says_so = number == self.segment.to_le_bytes();
+        number.copy_from_slice(&self.segment.to_le_bytes());
+        Ok(says_so || RecordHead::decode(&bytes, self.segment, self.seed).is_some())
     }
 
     /// Bytes of the file, fewer only where it ends.

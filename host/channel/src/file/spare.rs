@@ -19,6 +19,7 @@ use crate::file::segment::spare_of;
 const NONE: u8 = 0;
 const CLAIMED: u8 = 1;
 const READY: u8 = 2;
+const ENDED: u8 = 3;
 
 /// Whether there is one.
 #[derive(Default)]
@@ -32,12 +33,15 @@ impl Spare {
     pub(super) fn take(&self) -> bool {
         self.change(READY, NONE)
     }
-    /// Says whether the caller may make one; it then says how that went.
+    /// Says whether the caller may make one; it then says how that went, and learns whether it came too late.
     fn claim(&self) -> bool {
         self.change(NONE, CLAIMED)
     }
-    fn made(&self, is_made: bool) {
-        self.0.store(if is_made { READY } else { NONE }, Ordering::Release);
+    fn made(&self, is_made: bool) -> bool {
+        self.change(CLAIMED, if is_made { READY } else { NONE })
+    }
+    fn end(&self) {
+        self.0.store(ENDED, Ordering::Release);
     }
 }
 
@@ -48,21 +52,28 @@ impl Log {
             return None;
         }
         let size = self.options.segment_bytes;
-        let is_good = |s: &Segment| s.is_sound && s.file_bytes > size / 2 && s.file_bytes <= size;
+        let is_good = |s: &Segment| s.is_sound && s.file_bytes > size / 2 && s.file_bytes <= size * 2;
         let index = self.index();
         let chosen = drained.iter().rfind(|id| index.segments.get(id).is_some_and(is_good)).copied();
         if chosen.is_none() {
-            lane.spare.made(false);
+            let _in_time = lane.spare.made(false);
         }
         chosen
     }
     /// Whether it is durable that the chosen one has its new name.
     pub(super) fn spare_made(&self, lane: &Lane, is_made: bool) {
-        lane.spare.made(is_made);
+        if !lane.spare.made(is_made) {
+            self.remove_spare(lane);
+        }
+    }
+    /// There will be none any more.
+    pub(super) fn end_spare(&self, lane: &Lane) {
+        lane.spare.end();
+        self.remove_spare(lane);
     }
     /// Removes what an earlier process has left, or what this one leaves. Best effort: it holds nothing.
     pub(super) fn remove_spare(&self, lane: &Lane) {
-        let is_there = lane.spare.take() || self.storage.open(&spare_of(&lane.dir)).is_ok();
+        let is_there = self.storage.open(&spare_of(&lane.dir)).is_ok();
         if is_there && let Err(error) = self.storage.remove(&spare_of(&lane.dir)) {
             tracing::debug!(dir = %lane.dir.display(), %error, "the spare file could not be removed");
         }

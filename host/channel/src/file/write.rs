@@ -335,8 +335,8 @@ impl Log {
         };
         let at_least = bytes_needed(state.len(), payload) + set_aside_bytes(self.options.segment_bytes);
         let mut outcome = Err(std::io::ErrorKind::StorageFull.into());
-        if at_least <= self.options.segment_bytes && lane.spare.take() {
-            let (capacity, now_ms) = (self.options.segment_bytes, now_ms());
+        if lane.spare.take() {
+            let (capacity, now_ms) = (self.options.segment_bytes.max(at_least), now_ms());
             outcome = new_head(number, channel, now_ms, self.cipher.as_deref())
                 .and_then(|head| Active::recycle(&*self.storage, &lane.dir, head, capacity, &state, now_ms));
             if let Err(error) = &outcome {
