@@ -10,8 +10,8 @@
 //! Whoever finds no leader starts one; it leads until nothing waits. After a group of several it lingers until all who
 //! were answered have come back, but only for a fraction of what a sync takes: without that, eight producers would go
 //! through in groups of one and seven, and half of what the disk can do would be lost. It *looks* for them: sleeping for
-//! 40 µs takes 120. What is large is written at once, while the others pack theirs. A single producer is never waited for:
-//! waking a leader is quicker than one that looks for it on the CPU that the producer needs.
+//! 40 µs takes 120. What is large is written at once, while the others pack theirs. A single producer is never looked
+//! for: that would take the CPU which it needs to come back.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ const LINGER_SHARE: u32 = 4;
 const EAGER_BYTES: usize = 64 << 10;
 /// Longest time for which the leader looks for others before it sleeps until they are there.
 const SPIN_MAX: Duration = Duration::from_micros(100);
+/// A leader without work stays so long: to wake it is quicker than to start another.
+const IDLE: Duration = Duration::from_millis(1);
 /// Most groups that are written without lingering after it was of no use.
 const SKIP_MAX: u32 = 64;
 
@@ -93,9 +95,30 @@ struct Waiting {
     lazy: Vec<Done>,
     leading: bool,
     lingering: Lingering,
-    /// The leader waits for this many requests.
-    lingering_for: usize,
+    /// The leader sleeps until this much waits.
+    sleeping_for: Enough,
     closed: bool,
+}
+
+/// What ends a leader's sleep: so many requests, or so many bytes.
+#[derive(Clone, Copy)]
+struct Enough {
+    requests: usize,
+    bytes: usize,
+}
+
+impl Enough {
+    /// It is awake.
+    const NEVER: Self = Self { requests: usize::MAX, bytes: usize::MAX };
+    fn is_met(&self, requests: usize, bytes: usize) -> bool {
+        requests >= self.requests || bytes >= self.bytes
+    }
+}
+
+impl Default for Enough {
+    fn default() -> Self {
+        Self::NEVER
+    }
 }
 
 /// One folder.
@@ -157,14 +180,17 @@ impl Lane {
         }
         add(&mut waiting.group);
         self.note_arrived(&waiting);
-        if !waiting.leading {
-            waiting.leading = true;
-            drop(waiting);
+        let starts_leader = !std::mem::replace(&mut waiting.leading, true);
+        let is_enough = waiting.sleeping_for.is_met(waiting.group.len(), waiting.group.bytes);
+        if is_enough {
+            // Woken once.
+            waiting.sleeping_for = Enough::NEVER;
+        }
+        drop(waiting);
+        if starts_leader {
             let leader = Leader { lane: self.clone(), log: log.clone() };
             log.spawn_blocking(move || leader.lead());
-        } else if waiting.group.len() >= waiting.lingering_for
-            || (waiting.group.bytes >= EAGER_BYTES && waiting.lingering_for < usize::MAX)
-        {
+        } else if is_enough {
             self.joined.notify_one();
         }
         Ok(())
@@ -187,6 +213,7 @@ impl Lane {
     /// Refuses everything from now on. What waits is still written.
     pub(super) fn close(&self) {
         self.waiting().closed = true;
+        self.joined.notify_all();
     }
     /// Waits until no leader is at work.
     pub(super) fn wait_for_leader(&self) {
@@ -253,17 +280,18 @@ impl Leader {
         let mut waiting = self.lane.waiting();
         // Those who were answered, and those who came meanwhile.
         let all = waiting.group.len() + last;
-        // A single one is not waited for: whoever comes next starts a leader, which is as quick as a look for it.
+        // A single one is not looked for, on the CPU that it may need to come back: it wakes this thread.
         let is_due = last > 0 && all > 1 && waiting.group.len() < all && waiting.lingering.is_due();
         if waiting.group.len() == 0 && !is_due {
-            self.end(&mut waiting);
-            return None;
+            let until = Instant::now() + IDLE;
+            waiting = self.sleep(waiting, Enough { requests: 1, bytes: usize::MAX }, until);
+            if waiting.group.len() == 0 {
+                waiting.leading = false;
+                self.lane.joined.notify_all();
+                return None;
+            }
         }
         Some(Returns { all, since: Instant::now(), within: if is_due { within } else { Duration::ZERO } })
-    }
-    fn end(&self, waiting: &mut Waiting) {
-        waiting.leading = false;
-        self.lane.joined.notify_all();
     }
 
     /// What is to be written next, in a group that has so many requests already; nothing when the group is complete.
@@ -286,26 +314,35 @@ impl Leader {
 
     /// Waits a little for so many, or for what is worth writing while the others are on their way.
     fn linger(&self, returns: &Returns, wanted: usize) -> MutexGuard<'_, Waiting> {
-        let is_enough = |count: usize, bytes: usize| count >= wanted || bytes >= EAGER_BYTES;
+        let enough = Enough { requests: wanted, bytes: EAGER_BYTES };
         // A thread that sleeps so briefly sleeps several times as long, and is woken by those it waits for, at their
         // cost: looking is quicker.
         let look_within = returns.within.min(SPIN_MAX);
-        while !is_enough(self.lane.arrived.load(Acquire), self.lane.arrived_bytes.load(Acquire))
+        while !enough.is_met(self.lane.arrived.load(Acquire), self.lane.arrived_bytes.load(Acquire))
             && returns.since.elapsed() < look_within
         {
             std::thread::yield_now();
         }
-        let mut waiting = self.lane.waiting();
-        waiting.lingering_for = wanted;
-        while !is_enough(waiting.group.len(), waiting.group.bytes) {
-            let left = returns.within.saturating_sub(returns.since.elapsed());
+        self.sleep(self.lane.waiting(), enough, returns.since + returns.within)
+    }
+
+    /// Sleeps until enough waits, or the channel is closed.
+    fn sleep<'a>(
+        &'a self,
+        mut waiting: MutexGuard<'a, Waiting>,
+        enough: Enough,
+        until: Instant,
+    ) -> MutexGuard<'a, Waiting> {
+        while !enough.is_met(waiting.group.len(), waiting.group.bytes) && !waiting.closed {
+            let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
+            waiting.sleeping_for = enough;
             let waited = self.lane.joined.wait_timeout(waiting, left);
             waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+            waiting.sleeping_for = Enough::NEVER;
         }
-        waiting.lingering_for = usize::MAX;
         waiting
     }
 }
