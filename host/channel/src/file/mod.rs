@@ -42,6 +42,7 @@ pub mod record;
 mod recover;
 pub mod scan;
 mod scanned;
+mod seal;
 mod segment;
 mod spare;
 pub mod state;

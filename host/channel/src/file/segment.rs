@@ -7,6 +7,7 @@ use crate::file::cipher::RecordCipher;
 use crate::file::record::{
     HEAD_BYTES, Kind, NUMBER_MAX, RECORD_BYTES, RECORDS_AT, RECYCLED, RecordHead, SEALED, SegmentHead, padded,
 };
+use crate::file::seal::Sealed;
 use crate::file::storage::{Storage, StoredFile, write_all_at};
 
 /// Set aside at the end of a segment for takes, so that a channel that has no room for puts can still be drained.
@@ -152,7 +153,7 @@ impl Active {
         &mut self,
         pages: &mut Pages<'a>,
         draft: &Draft<'a>,
-        cipher: Option<&dyn RecordCipher>,
+        sealed: Option<Sealed>,
     ) -> Result<u32, String> {
         let first_event = self.events;
         let mut head = RecordHead {
@@ -168,17 +169,14 @@ impl Active {
             body_bytes: draft.body_bytes,
             first_event,
         };
-        let payload = match cipher {
+        let payload = match sealed {
             None => Payload::Plain(draft.pieces),
-            Some(cipher) => {
-                let plain = draft.pieces.concat();
-                let mut sealed = Vec::with_capacity(plain.len() + 64);
-                cipher.seal(head.nonce(&self.head), &plain, &mut sealed).map_err(|e| e.to_string())?;
+            Some(sealed) => {
                 head.flags |= SEALED;
                 head.payload_bytes =
-                    u32::try_from(sealed.len()).map_err(|_| "sealed beyond 4 GiB".to_owned())?;
-                head.payload_crc = crc32c::crc32c(&sealed);
-                pages.sealed.push(sealed);
+                    u32::try_from(sealed.bytes.len()).map_err(|_| "sealed beyond 4 GiB".to_owned())?;
+                head.payload_crc = sealed.crc;
+                pages.sealed.push(sealed.bytes);
                 Payload::Sealed(pages.sealed.len() - 1)
             }
         };

@@ -29,6 +29,9 @@ impl Spare {
     fn change(&self, from: u8, to: u8) -> bool {
         self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire) == READY
+    }
     /// Takes it, for good. Says whether there is one.
     pub(super) fn take(&self) -> bool {
         self.change(READY, NONE)

@@ -18,6 +18,7 @@ use crate::file::log::{Log, Stored, SyncPolicy, now_ms};
 use crate::file::metrics::LogMetrics;
 use crate::file::record::{Kind, RECORDS_AT};
 use crate::file::scan::Item;
+use crate::file::seal::seal_all;
 use crate::file::segment::{
     Active, Draft, Pages, bytes_needed, new_head, path_of, set_aside_bytes, spare_of,
 };
@@ -173,19 +174,29 @@ impl Log {
         }
         let mut sequence =
             self.index().number(written.puts.iter().map(|(put, _)| u64::from(put.events)).sum());
-        for (put, _) in &written.puts {
-            let draft = Draft {
-                kind: Kind::Put,
-                flags: 0,
-                events: put.events,
-                sequence,
-                put_at_ms: put.put_at_ms,
-                body_bytes: put.body_bytes,
-                pieces: [&put.packed.head, &put.packed.bodies],
-                crc: put.crc,
-            };
-            sequence += u64::from(put.events);
-            match active.add(&mut pages, &draft, self.cipher.as_deref()) {
+        let drafts: Vec<Draft<'_>> = written
+            .puts
+            .iter()
+            .map(|(put, _)| {
+                let first = sequence;
+                sequence += u64::from(put.events);
+                Draft {
+                    kind: Kind::Put,
+                    flags: 0,
+                    events: put.events,
+                    sequence: first,
+                    put_at_ms: put.put_at_ms,
+                    body_bytes: put.body_bytes,
+                    pieces: [&put.packed.head, &put.packed.bodies],
+                    crc: put.crc,
+                }
+            })
+            .collect();
+        let sealed = self.cipher.as_deref().map(|cipher| seal_all(active, &drafts, cipher));
+        let mut sealed = sealed.into_iter().flatten();
+        for draft in &drafts {
+            let added = sealed.next().transpose().and_then(|sealed| active.add(&mut pages, draft, sealed));
+            match added {
                 Ok(first) => first_events.push(first),
                 Err(cause) => unsealed = Some(cause),
             }
@@ -431,7 +442,8 @@ impl Log {
     }
     pub(super) fn gauge(&self, index: &crate::file::index::Index) {
         self.metrics.segments.store(index.segments.len() as u64, Relaxed);
-        self.metrics.disk_bytes.store(index.disk_bytes(), Relaxed);
+        let spares = self.lanes.iter().filter(|lane| lane.spare.is_ready()).count() as u64;
+        self.metrics.disk_bytes.store(index.disk_bytes() + spares * self.options.segment_bytes, Relaxed);
     }
 
     /// Deletes segments of which nothing is pending. They stay known until it is durable that they are gone:
