@@ -18,6 +18,10 @@ use flumen_cipher::{AesRecordCipher, Keys, Mode};
 use flumen_event::{Batch, Span};
 use flumen_keystore::SecretKey;
 
+/// The agent's: with the system's, each buffer of a sealed record would be zeroed by the kernel.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EVENT_BYTES: usize = 200;
 const SECONDS: f64 = 1.5;
 const ROUNDS: usize = 5;

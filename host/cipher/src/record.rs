@@ -126,10 +126,18 @@ impl RecordCipher for AesRecordCipher {
     }
 
     fn seal(&self, nonce: RecordNonce, plain: &[u8], out: &mut Vec<u8>) -> Result<(), CipherError> {
+        self.seal_pieces(nonce, [plain, &[]], out)
+    }
+    fn seal_pieces(
+        &self,
+        nonce: RecordNonce,
+        pieces: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CipherError> {
         let wanted = SegmentKey { mode: self.mode, key: self.keys.active, segment: nonce.segment };
         let aes = self.segment(wanted)?;
         let start = out.len();
-        out.extend_from_slice(plain);
+        pieces.iter().for_each(|piece| out.extend_from_slice(piece));
         let content = &mut out[start..];
         if let Aes::Ctr(key) = &*aes {
             return apply_ctr(key, nonce.record, content);

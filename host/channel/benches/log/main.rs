@@ -26,6 +26,7 @@ use flumen_event::{Batch, Span};
 const EVENT_BYTES: usize = 200;
 /// Short and many: who else uses the disk then disturbs channel and raw disk alike.
 const SECONDS: f64 = 0.4;
+/// Unless a third word says otherwise.
 const ROUNDS: usize = 9;
 const CASES: [(usize, usize); 6] = [(1, 1), (1, 8), (100, 1), (100, 8), (1000, 1), (1000, 8)];
 
@@ -58,9 +59,11 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     at(&values, 0.5)
 }
 
-/// Runs something in a fresh folder.
+/// Runs something in a fresh folder, when the disk has nothing left to do from before: neither what a build has written nor
+/// the freeing of the last folder's files.
 fn in_fresh<T>(dir: &Path, work: impl FnOnce(&Path) -> T) -> T {
     std::fs::create_dir_all(dir).expect("a folder");
+    rustix::fs::sync();
     let done = work(dir);
     std::fs::remove_dir_all(dir).expect("removed");
     done
@@ -71,6 +74,9 @@ struct Figures {
     group_bytes: usize,
     groups_per_s: f64,
     group_records: f64,
+    /// Mean time of a sync, and of what lies between two.
+    sync_us: f64,
+    between_us: f64,
     put_ms: Vec<f64>,
     cpu_s_per_million: f64,
 }
@@ -129,6 +135,8 @@ async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: b
         group_bytes: (LogMetrics::get(&metrics.written_bytes) / syncs) as usize,
         groups_per_s: syncs as f64 / elapsed,
         group_records: LogMetrics::get(&metrics.group_records) as f64 / syncs as f64,
+        sync_us: LogMetrics::get(&metrics.sync_us) as f64 / syncs as f64,
+        between_us: (elapsed * 1e6 - LogMetrics::get(&metrics.sync_us) as f64) / syncs as f64,
         put_ms,
         cpu_s_per_million: cpu / (count.load(Relaxed) as f64 / 1e6),
     };
@@ -136,26 +144,41 @@ async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: b
     figures
 }
 
-fn rates(dir: &Path, runtime: &tokio::runtime::Runtime) {
+/// The channel, then the raw disk: a plain loop, fio that appends, fio that overwrites.
+struct Round {
+    channel: Figures,
+    plain: f64,
+    fio: [Option<f64>; 2],
+}
+
+fn round(dir: &Path, runtime: &tokio::runtime::Runtime, case: (usize, usize), consumed: bool) -> Round {
+    let (batch, producers) = case;
+    let channel = in_fresh(dir, |dir| runtime.block_on(channel_figures(dir, batch, producers, consumed)));
+    let bytes = channel.group_bytes;
+    let plain = in_fresh(dir, |dir| raw::groups_per_s(dir, bytes));
+    let fio = [raw::Blocks::Fresh, raw::Blocks::Written]
+        .map(|blocks| in_fresh(dir, |dir| raw::fio_groups_per_s(dir, bytes, blocks)));
+    Round { channel, plain, fio }
+}
+
+fn rates(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize) {
     println!(
-        "batch  producers  consumer |   events/s  cpu s/M  p50 ms  p99 ms | groups/s  records    KiB | loop groups/s  ratio | fio groups/s  ratio"
+        "batch  producers  consumer |   events/s  cpu s/M  p50 ms  p99 ms | groups/s  records     KiB  sync us  between us | loop/s  ratio | fio append/s  ratio | fio overwrite/s  ratio"
     );
     for consumed in [false, true] {
-        for (batch, producers) in CASES {
-            let rounds: Vec<(Figures, f64, Option<f64>)> = (0..ROUNDS)
-                .map(|_| {
-                    let f = in_fresh(dir, |dir| {
-                        runtime.block_on(channel_figures(dir, batch, producers, consumed))
-                    });
-                    let plain = in_fresh(dir, |dir| raw::groups_per_s(dir, f.group_bytes));
-                    let fio = in_fresh(dir, |dir| raw::fio_groups_per_s(dir, f.group_bytes));
-                    (f, plain, fio)
-                })
-                .collect();
-            let of = |get: &dyn Fn(&Figures) -> f64| median(rounds.iter().map(|(f, ..)| get(f)));
-            let fio = rounds.iter().filter_map(|(f, _, fio)| fio.map(|fio| (fio, f.groups_per_s / fio)));
+        for case in CASES {
+            let rounds: Vec<Round> = (0..rounds).map(|_| round(dir, runtime, case, consumed)).collect();
+            let of = |get: &dyn Fn(&Figures) -> f64| median(rounds.iter().map(|r| get(&r.channel)));
+            let raw = |get: &dyn Fn(&Round) -> Option<f64>| {
+                let pairs =
+                    rounds.iter().filter_map(|r| get(r).map(|raw| (raw, r.channel.groups_per_s / raw)));
+                (median(pairs.clone().map(|p| p.0)), median(pairs.map(|p| p.1)))
+            };
+            let (plain, fresh, written) = (raw(&|r| Some(r.plain)), raw(&|r| r.fio[0]), raw(&|r| r.fio[1]));
             println!(
-                "{batch:>5}  {producers:>9}  {:>8} | {:>10.0}  {:>7.2}  {:>6.2}  {:>6.2} | {:>8.0}  {:>7.1}  {:>5.1} | {:>13.0}  {:>5.2} | {:>12.0}  {:>5.2}",
+                "{:>5}  {:>9}  {:>8} | {:>10.0}  {:>7.2}  {:>6.2}  {:>6.2} | {:>8.0}  {:>7.1}  {:>6.1}  {:>7.0}  {:>10.0} | {:>6.0}  {:>5.2} | {:>12.0}  {:>5.2} | {:>15.0}  {:>5.2}",
+                case.0,
+                case.1,
                 if consumed { "yes" } else { "no" },
                 of(&|f| f.events_per_s),
                 of(&|f| f.cpu_s_per_million),
@@ -164,10 +187,14 @@ fn rates(dir: &Path, runtime: &tokio::runtime::Runtime) {
                 of(&|f| f.groups_per_s),
                 of(&|f| f.group_records),
                 of(&|f| f.group_bytes as f64 / 1024.0),
-                median(rounds.iter().map(|(_, plain, _)| *plain)),
-                median(rounds.iter().map(|(f, plain, _)| f.groups_per_s / plain)),
-                median(fio.clone().map(|(fio, _)| fio)),
-                median(fio.map(|(_, ratio)| ratio)),
+                of(&|f| f.sync_us),
+                of(&|f| f.between_us),
+                plain.0,
+                plain.1,
+                fresh.0,
+                fresh.1,
+                written.0,
+                written.1,
             );
         }
     }
@@ -180,10 +207,11 @@ fn main() {
         || std::env::current_exe().expect("this bench").with_file_name("log-bench"),
         |dir| PathBuf::from(dir).join("log-bench"),
     );
+    let rounds = words.next().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     match what.as_str() {
-        "rate" => rates(&dir, &runtime),
-        "pace" => pace::table(&dir, &runtime),
+        "rate" => rates(&dir, &runtime, rounds),
+        "pace" => pace::table(&dir, &runtime, rounds),
         other => println!("there is no `{other}`: rate or pace"),
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::{Channel, Patience, put_all};
 
-use super::{CASES, ROUNDS, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
+use super::{CASES, EVENT_BYTES, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
 
 struct Paced {
     put_ms: Vec<f64>,
@@ -62,29 +62,35 @@ fn paced(
     }
 }
 
-/// The most puts a second, how long puts took at half of it, how long one sync took.
-type Round = (f64, Vec<f64>, Vec<f64>);
+/// The most puts a second, how long puts took at half of it, how long one sync took, and how long puts would take if
+/// there were nothing but syncs.
+type Round = (f64, Vec<f64>, Vec<f64>, Vec<f64>);
 
-pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime) {
+pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize) {
     println!(
-        "batch  producers | puts/s at most, half | p50 ms  p99 ms | fdatasync at the same pace: p50 ms  p99 ms | p99 / p50 of one  p99 / p99 of one"
+        "batch  producers | puts/s at most, half | p50 ms  p99 ms | fdatasync at the same pace: p50 ms  p99 ms | p99 / p50 of one  p99 / p99 of one | syncs alone, same puts: p50 ms  p99 ms  p99 / p99"
     );
     for (batch, producers) in CASES {
-        let rounds: Vec<Round> = (0..ROUNDS)
+        let rounds: Vec<Round> = (0..rounds)
             .map(|_| {
                 let f = in_fresh(dir, |dir| runtime.block_on(channel_figures(dir, batch, producers, false)));
                 let most = f.events_per_s / batch as f64;
                 let interval = Duration::from_secs_f64(producers as f64 / (most / 2.0));
                 let paced = in_fresh(dir, |dir| paced(dir, runtime, batch, producers, interval));
                 let pace = Duration::from_secs_f64(1.0 / paced.groups_per_s);
-                let mut one = in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace));
+                let mut one =
+                    in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace, raw::Blocks::Written));
                 one.sort_by(f64::total_cmp);
-                (most, paced.put_ms, one)
+                let bytes = batch * (EVENT_BYTES + 8) + 80;
+                let each = Duration::from_secs_f64(2.0 / most);
+                let mut ideal = in_fresh(dir, |dir| raw::ideal_ms(dir, bytes, each));
+                ideal.sort_by(f64::total_cmp);
+                (most, paced.put_ms, one, ideal)
             })
             .collect();
         let of = |get: &dyn Fn(&Round) -> f64| median(rounds.iter().map(get));
         println!(
-            "{batch:>5}  {producers:>9} | {:>14.0} {:>6.0} | {:>6.2}  {:>6.2} | {:>34.2}  {:>6.2} | {:>16.2}  {:>16.2}",
+            "{batch:>5}  {producers:>9} | {:>14.0} {:>6.0} | {:>6.2}  {:>6.2} | {:>34.2}  {:>6.2} | {:>16.2}  {:>16.2} | {:>30.2}  {:>6.2}  {:>9.2}",
             of(&|r| r.0),
             of(&|r| r.0 / 2.0),
             of(&|r| at(&r.1, 0.5)),
@@ -93,6 +99,9 @@ pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime) {
             of(&|r| at(&r.2, 0.99)),
             of(&|r| at(&r.1, 0.99) / at(&r.2, 0.5)),
             of(&|r| at(&r.1, 0.99) / at(&r.2, 0.99)),
+            of(&|r| at(&r.3, 0.5)),
+            of(&|r| at(&r.3, 0.99)),
+            of(&|r| at(&r.1, 0.99) / at(&r.3, 0.99)),
         );
     }
 }

@@ -62,6 +62,18 @@ pub trait RecordCipher: Send + Sync {
     /// # Errors
     /// If the cipher cannot be used; `out` is then of no use.
     fn seal(&self, nonce: RecordNonce, plain: &[u8], out: &mut Vec<u8>) -> Result<(), CipherError>;
+    /// The same of a payload in two pieces.
+    ///
+    /// # Errors
+    /// As for [`seal`](Self::seal).
+    fn seal_pieces(
+        &self,
+        nonce: RecordNonce,
+        pieces: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CipherError> {
+        self.seal(nonce, &pieces.concat(), out)
+    }
     /// Opens what [`seal`](Self::seal) made with the key of this name under the same nonce.
     ///
     /// # Errors

@@ -67,6 +67,8 @@ pub(super) struct Segment {
     pub(super) last_record: u64,
     /// Whether it begins with a good state, which repeats the takes of earlier segments of its folder.
     pub(super) has_state: bool,
+    /// It was ended in good order by this process: nothing speaks against its file.
+    pub(super) is_sound: bool,
     /// Being deleted: its file may be gone or not.
     pub(super) leaving: bool,
 }

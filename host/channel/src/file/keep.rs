@@ -97,12 +97,13 @@ impl Log {
             lane.wait_for_leader();
             let rest = lane.rest();
             if rest.len() > 0 {
-                self.write_group(lane, rest);
+                self.write_group(lane, rest, || None);
             }
             if let Err(failure) = self.write_last_state(lane) {
                 tracing::warn!(dir = %lane.dir.display(), %failure, "the last segment is not ended in good order; the next start reads it");
             }
         }
+        self.lanes.iter().for_each(|lane| self.end_spare(lane));
         if self.options.checkpoint_on_close {
             self.write_checkpoint();
         }

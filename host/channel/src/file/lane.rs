@@ -1,18 +1,22 @@
 //! One folder of the log: what waits to be written, and the leader who writes it.
 //!
 //! ```text
-//! put ──┐                    ┌───────────── leader (one per folder, a blocking job) ─────────────┐
-//! put ──┼─▶ waiting ── all ─▶│ write in one call ─▶ fdatasync ─▶ register ─▶ answer all of them │─▶ next group
-//! take ─┘      ▲             └──────────────────────────────────────────────────────────────────┘
+//! put ──┐                    ┌────────────── leader (one per folder, a blocking job) ──────────────┐
+//! put ──┼─▶ waiting ── all ─▶│ write ─▶ linger ─▶ fdatasync ─▶ register ─▶ answer all of them     │─▶ next group
+//! take ─┘      ▲             └────────────────────────────────────────────────────────────────────┘
 //!              └── more arrive while the leader syncs: they are the next group
 //! ```
 //!
-//! Whoever finds no leader starts one; it leads until nothing waits. After a group of several it waits for as many
-//! to come back, but only a fraction of what a sync takes: without that, eight producers would go through in groups
-//! of one and seven. A single producer never waits for anybody.
+//! Whoever finds no leader starts one; it leads until nothing waits. After a group of several it lingers until all who
+//! were answered have come back, but only for a fraction of what a sync takes: without that, eight producers would go
+//! through in groups of one and seven, and half of what the disk can do would be lost. It *looks* for them: sleeping for
+//! 40 µs takes 120. What is large is written at once, while the others pack theirs. A single producer is never looked
+//! for: that would take the CPU which it needs to come back.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,14 +25,23 @@ use tokio::sync::oneshot;
 
 use crate::file::log::{Log, Stored};
 use crate::file::segment::Active;
+use crate::file::spare::Spare;
 use crate::file::state::Done;
 
 /// A group is closed when it has this many bytes: larger ones make the disk no quicker and puts wait longer.
-const GROUP_BYTES_MAX: usize = 16 << 20;
+pub(super) const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Longest wait for others to join a group.
 const LINGER_MAX: Duration = Duration::from_millis(2);
 /// The share of a sync that is spent on waiting for others.
 const LINGER_SHARE: u32 = 4;
+/// So many bytes are written while others of the group are still on their way.
+const EAGER_BYTES: usize = 64 << 10;
+/// Longest time for which the leader looks for others before it sleeps until they are there.
+const SPIN_MAX: Duration = Duration::from_micros(100);
+/// A leader without work stays so long: to wake it is quicker than to start another.
+const IDLE: Duration = Duration::from_millis(1);
+/// Most groups that are written without lingering after it was of no use.
+const SKIP_MAX: u32 = 64;
 
 /// The storage did not do what was asked. The text goes to whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,9 +94,31 @@ struct Waiting {
     /// Withdrawals: written with the next group, and no reason for one.
     lazy: Vec<Done>,
     leading: bool,
-    /// The leader waits for this many requests.
-    lingering_for: usize,
+    lingering: Lingering,
+    /// The leader sleeps until this much waits.
+    sleeping_for: Enough,
     closed: bool,
+}
+
+/// What ends a leader's sleep: so many requests, or so many bytes.
+#[derive(Clone, Copy)]
+struct Enough {
+    requests: usize,
+    bytes: usize,
+}
+
+impl Enough {
+    /// It is awake.
+    const NEVER: Self = Self { requests: usize::MAX, bytes: usize::MAX };
+    fn is_met(&self, requests: usize, bytes: usize) -> bool {
+        requests >= self.requests || bytes >= self.bytes
+    }
+}
+
+impl Default for Enough {
+    fn default() -> Self {
+        Self::NEVER
+    }
 }
 
 /// One folder.
@@ -91,7 +126,12 @@ pub(super) struct Lane {
     pub(super) number: usize,
     pub(super) dir: PathBuf,
     waiting: Mutex<Waiting>,
+    /// How many requests wait, and their bytes; for the leader that looks for them.
+    arrived: AtomicUsize,
+    arrived_bytes: AtomicUsize,
     joined: Condvar,
+    /// The file that the next segment will be made of.
+    pub(super) spare: Spare,
     /// What the leader writes to. Locked by it alone, but for closing.
     pub(super) writer: Mutex<Writer>,
 }
@@ -110,14 +150,18 @@ pub(super) struct Writer {
 
 impl Lane {
     pub(super) fn new(number: usize, dir: PathBuf) -> Self {
-        let (waiting, joined, writer) = Default::default();
-        Self { number, dir, waiting, joined, writer }
+        let (waiting, arrived, arrived_bytes, joined, writer, spare) = Default::default();
+        Self { number, dir, waiting, arrived, arrived_bytes, joined, spare, writer }
     }
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
     pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn note_arrived(&self, waiting: &Waiting) {
+        self.arrived.store(waiting.group.len(), Release);
+        self.arrived_bytes.store(waiting.group.bytes, Release);
     }
     /// How many requests wait.
     pub(super) fn load(&self) -> usize {
@@ -135,12 +179,18 @@ impl Lane {
             return Err(Failure("the channel is closed".into()));
         }
         add(&mut waiting.group);
-        if !waiting.leading {
-            waiting.leading = true;
-            drop(waiting);
+        self.note_arrived(&waiting);
+        let starts_leader = !std::mem::replace(&mut waiting.leading, true);
+        let is_enough = waiting.sleeping_for.is_met(waiting.group.len(), waiting.group.bytes);
+        if is_enough {
+            // Woken once.
+            waiting.sleeping_for = Enough::NEVER;
+        }
+        drop(waiting);
+        if starts_leader {
             let leader = Leader { lane: self.clone(), log: log.clone() };
             log.spawn_blocking(move || leader.lead());
-        } else if waiting.group.len() >= waiting.lingering_for {
+        } else if is_enough {
             self.joined.notify_one();
         }
         Ok(())
@@ -163,6 +213,7 @@ impl Lane {
     /// Refuses everything from now on. What waits is still written.
     pub(super) fn close(&self) {
         self.waiting().closed = true;
+        self.joined.notify_all();
     }
     /// Waits until no leader is at work.
     pub(super) fn wait_for_leader(&self) {
@@ -209,44 +260,124 @@ struct Leader {
 impl Leader {
     fn lead(self) {
         let mut last = 0;
-        while let Some(group) = self.next_group(last) {
-            last = group.len();
-            self.log.write_group(&self.lane, group);
+        while let Some(returns) = self.returns(last) {
+            last = 0;
+            let mut next = || {
+                let group = self.next(&returns, last)?;
+                last += group.len();
+                Some(group)
+            };
+            if let Some(first) = next() {
+                self.log.write_group(&self.lane, first, next);
+            }
+            self.lane.waiting().lingering.note(&returns, last);
         }
     }
 
-    /// The next group, or the end of this leader.
-    fn next_group(&self, last: usize) -> Option<Group> {
+    /// Who may be waited for now, after a group of so many; nothing at the end of this leader.
+    fn returns(&self, last: usize) -> Option<Returns> {
+        let within = (self.log.sync_time(&self.lane) / LINGER_SHARE).min(LINGER_MAX);
         let mut waiting = self.lane.waiting();
-        if last > 1 && waiting.group.len() < last {
-            waiting = self.linger(waiting, last);
+        // Those who were answered, and those who came meanwhile.
+        let all = waiting.group.len() + last;
+        // A single one is not looked for, on the CPU that it may need to come back: it wakes this thread.
+        let is_due = last > 0 && all > 1 && waiting.group.len() < all && waiting.lingering.is_due();
+        if waiting.group.len() == 0 && !is_due {
+            let until = Instant::now() + IDLE;
+            waiting = self.sleep(waiting, Enough { requests: 1, bytes: usize::MAX }, until);
+            if waiting.group.len() == 0 {
+                waiting.leading = false;
+                self.lane.joined.notify_all();
+                return None;
+            }
         }
+        Some(Returns { all, since: Instant::now(), within: if is_due { within } else { Duration::ZERO } })
+    }
+
+    /// What is to be written next, in a group that has so many requests already; nothing when the group is complete.
+    /// Nothing from the beginning: nobody has come back.
+    fn next(&self, returns: &Returns, already: usize) -> Option<Group> {
+        let wanted = returns.all.saturating_sub(already);
+        if already > 0 && (wanted == 0 || returns.since.elapsed() >= returns.within) {
+            return None;
+        }
+        let mut waiting = self.linger(returns, wanted);
         if waiting.group.len() == 0 {
-            waiting.leading = false;
-            self.lane.joined.notify_all();
             return None;
         }
         let lazy = std::mem::take(&mut waiting.lazy);
         let mut group = waiting.group.split();
+        self.lane.note_arrived(&waiting);
         group.add_lazy(lazy);
         Some(group)
     }
 
-    /// Waits a little for as many as were in the last group.
-    fn linger<'a>(&'a self, mut waiting: MutexGuard<'a, Waiting>, last: usize) -> MutexGuard<'a, Waiting> {
-        let sync = self.log.linger_of(&self.lane);
-        let until = Instant::now() + (sync / LINGER_SHARE).min(LINGER_MAX);
-        waiting.lingering_for = last;
-        while waiting.group.len() < last && waiting.group.bytes < GROUP_BYTES_MAX {
+    /// Waits a little for so many, or for what is worth writing while the others are on their way.
+    fn linger(&self, returns: &Returns, wanted: usize) -> MutexGuard<'_, Waiting> {
+        let enough = Enough { requests: wanted, bytes: EAGER_BYTES };
+        // A thread that sleeps so briefly sleeps several times as long, and is woken by those it waits for, at their
+        // cost: looking is quicker.
+        let look_within = returns.within.min(SPIN_MAX);
+        while !enough.is_met(self.lane.arrived.load(Acquire), self.lane.arrived_bytes.load(Acquire))
+            && returns.since.elapsed() < look_within
+        {
+            std::thread::yield_now();
+        }
+        self.sleep(self.lane.waiting(), enough, returns.since + returns.within)
+    }
+
+    /// Sleeps until enough waits, or the channel is closed.
+    fn sleep<'a>(
+        &'a self,
+        mut waiting: MutexGuard<'a, Waiting>,
+        enough: Enough,
+        until: Instant,
+    ) -> MutexGuard<'a, Waiting> {
+        while !enough.is_met(waiting.group.len(), waiting.group.bytes) && !waiting.closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
+            waiting.sleeping_for = enough;
             let waited = self.lane.joined.wait_timeout(waiting, left);
             waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+            waiting.sleeping_for = Enough::NEVER;
         }
-        waiting.lingering_for = usize::MAX;
         waiting
+    }
+}
+
+/// Those who are expected to come back after they were answered.
+struct Returns {
+    all: usize,
+    since: Instant,
+    within: Duration,
+}
+
+/// Whether it pays to wait for them.
+#[derive(Default)]
+struct Lingering {
+    /// So many times in a row it did not.
+    failures: u32,
+    /// So many groups are still written without trying.
+    groups_to_skip: u32,
+}
+
+impl Lingering {
+    fn is_due(&mut self) -> bool {
+        let due = self.groups_to_skip == 0;
+        self.groups_to_skip = self.groups_to_skip.saturating_sub(1);
+        due
+    }
+    fn note(&mut self, returns: &Returns, came: usize) {
+        if returns.within.is_zero() {
+            return;
+        }
+        // As good as all of them is a success: whoever has gone for good is not counted in the next group. Where puts come
+        // at their own pace, and not as answers to answers, it is rare.
+        let success = came + returns.all / 8 >= returns.all;
+        self.failures = if success { 0 } else { (self.failures + 1).min(SKIP_MAX.ilog2()) };
+        self.groups_to_skip = if success { 0 } else { 1 << self.failures };
     }
 }
 

@@ -161,7 +161,7 @@ impl Log {
         let (request, mut answered) = self.request(batch)?;
         let mut group = Group::default();
         group.puts.push_back(request);
-        self.write_group(self.lane_for_put(), group);
+        self.write_group(self.lane_for_put(), group, || None);
         answered.try_recv().unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
     }
     fn request(&self, batch: &Batch) -> Result<(PutRequest, PutAnswer), Failure> {
@@ -209,7 +209,8 @@ impl Log {
         lanes
     }
 
-    pub(super) fn linger_of(&self, lane: &Lane) -> Duration {
+    /// How long a put waits for its sync, as far as is known.
+    pub(super) fn sync_time(&self, lane: &Lane) -> Duration {
         match self.options.sync {
             SyncPolicy::EachTransaction => lane.writer().last_sync,
             SyncPolicy::Every(_) => Duration::ZERO,

@@ -28,7 +28,7 @@ pub struct LogMetrics {
     pub recovery_ms: AtomicU64,
     /// Events that were found pending by the last opening.
     pub recovered_events: AtomicU64,
-    /// Bytes of all segments on disk, preallocated ones included.
+    /// Bytes of all segments on disk, preallocated and spare ones included.
     pub disk_bytes: AtomicU64,
     /// Number of segments.
     pub segments: AtomicU64,

@@ -7,7 +7,7 @@
 //! write.rs  lane.rs (one for each folder)               queue ◀── reader.rs ◀── what did not fit into memory
 //!   write ▶ fdatasync ▶ register ▶ answer ─▶ index.rs ───┘ follows the writer while there is room
 //!                 │
-//!  folder   segment-1.log │ segment-2.log │ segment-3.log (preallocated)        record.rs  what the bytes mean
+//!  folder   segment-1.log │ segment-2.log │ segment-3.log (preallocated) │ spare   record.rs  what the bytes mean
 //!           head ×2 │ state │ put │ take │ put │ put │ …                        state.rs   what a state says
 //!  checkpoint/checkpoint.flumen                                                 checkpoint.rs
 //! ```
@@ -20,6 +20,8 @@
 //! * What is pending and not in memory costs no memory: a number for each segment, and ranges of what is done.
 //! * A failed write or sync ends its segment for ever; what was not answered is refused, the segment is read again,
 //!   and a new one is begun (write.rs). Segments of an earlier process are never written to again.
+//! * Small groups write zeros ahead of themselves (segment.rs), and a drained segment's file is used again (spare.rs): a sync
+//!   of blocks that were written before takes half the time.
 //! * Damage is found by checksums, set aside in `damaged/`, counted, and passed (scan.rs, reader.rs).
 //!
 //! Two folders ("dataDirs") are two lanes that write and sync side by side; a sequence number puts their events in order.
@@ -40,7 +42,9 @@ pub mod record;
 mod recover;
 pub mod scan;
 mod scanned;
+mod seal;
 mod segment;
+mod spare;
 pub mod state;
 pub mod storage;
 pub mod tools;

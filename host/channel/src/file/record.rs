@@ -1,7 +1,8 @@
 //! The records of a segment, and its head: what the bytes mean. Version 1.
 //!
 //! ```text
-//! segment   head (512) │ the same head again (512) │ record │ record │ … │ zeros up to the preallocated length
+//! segment   head (512) │ the same head again (512) │ record │ record │ … │ zeros up to the preallocated length;
+//!           if the first record, a state, has flag 2: what an earlier segment has left there
 //!
 //! head       0 "FLUMENLG" │ 8 version u32 │ 12 CRC32C u32 of the 512 bytes with zeros here
 //!           16 segment u64 │ 24 made at u64 │ 32 channel [16] │ 48 random [16]
@@ -26,7 +27,8 @@
 //! and a gap in the numbers says how many events a damaged record had. A record names its segment, so bytes of another
 //! one are never taken for its own; the head has a checksum of its own, so a damaged payload costs that record only.
 //! That checksum begins with random bytes of the segment: a sender who puts the image of a record into the body of
-//! an event cannot have it found when a reader searches for the next good record behind a damaged one.
+//! an event cannot have it found when a reader searches for the next good record behind a damaged one. For the same two
+//! reasons no record of an earlier segment in the same file is taken for one of this.
 //!
 //! Later versions: readers refuse a higher version of the head, and skip flags and kinds that they do not know
 //! only if bit 7 is clear ("may be ignored"). What is zero today is written as zero.
@@ -41,10 +43,14 @@ pub const HEAD_BYTES: usize = 512;
 pub const RECORDS_AT: u64 = 2 * HEAD_BYTES as u64;
 /// Bytes of a record before its payload.
 pub const RECORD_BYTES: usize = 64;
+/// Where in a record the number of its segment is.
+pub(crate) const SEGMENT_AT: usize = 24;
 /// Records begin at multiples of this.
 pub const ALIGN: usize = 16;
 /// Set in `flags` where the payload is sealed.
 pub const SEALED: u8 = 1;
+/// Set in `flags` of a segment's first state if the file held another segment before.
+pub const RECYCLED: u8 = 2;
 /// A flag or kind with this bit must not be skipped by a reader that does not know it.
 const MUST_KNOW: u8 = 0x80;
 /// No channel has as many segments or events; what says so is damaged, whatever its checksum says.
@@ -93,7 +99,7 @@ pub struct Seed(u32);
 pub struct RecordHead {
     /// What it is.
     pub kind: Kind,
-    /// [`SEALED`] or nothing.
+    /// [`SEALED`], [`RECYCLED`], or nothing.
     pub flags: u8,
     /// Bytes of the payload as stored.
     pub payload_bytes: u32,

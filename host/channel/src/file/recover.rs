@@ -103,6 +103,7 @@ pub(super) fn survey(parts: &Parts, keys: Keys) -> Result<(Index, Locks), OpenEr
 pub(super) fn open(parts: Parts) -> Result<(Log, Pending), OpenError> {
     let since = Instant::now();
     let (log, pending) = open_to_read(parts)?;
+    log.lanes.iter().for_each(|lane| log.remove_spare(lane));
     log.lanes.iter().for_each(|lane| log.delete_drained(lane));
     log.gauge(&log.index());
     let took_ms = since.elapsed().as_millis() as u64;
@@ -408,8 +409,16 @@ impl Recovery<'_> {
             }
             let settled = known.done.count();
             let file_bytes = self.storage.open(&path).and_then(|file| file.len()).unwrap_or(known.length);
-            let segment =
-                Segment { lane, known, settled, file_bytes, last_record, has_state, leaving: false };
+            let segment = Segment {
+                lane,
+                known,
+                settled,
+                file_bytes,
+                last_record,
+                has_state,
+                is_sound: false,
+                leaving: false,
+            };
             index.segments.insert(number, segment);
         }
         Ok(index)

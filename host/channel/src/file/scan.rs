@@ -4,7 +4,8 @@
 //! offset ─▶ head good, payload good     a record
 //!           head good, payload bad      damage of exactly this record: its events are known
 //!           head bad                    damage up to the next good head (searched at multiples of 16)
-//!           nothing good behind         the end; what is not zero there is damage as well
+//!           nothing good behind         the end; what is not zero there is damage as well, unless it is what another
+//!                                       segment has left in the same file
 //! ```
 //!
 //! Bodies are not copied: records are pieces of the buffer that was read.
@@ -15,7 +16,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::file::record::{ALIGN, HeadError, RECORD_BYTES, RECORDS_AT, RecordHead, Seed, SegmentHead};
+use crate::file::record::{
+    ALIGN, HeadError, RECORD_BYTES, RECORDS_AT, RECYCLED, RecordHead, SEGMENT_AT, Seed, SegmentHead,
+};
 use crate::file::storage::{Storage, StoredFile, read_full_at};
 
 /// How much is read at once, unless a record is larger.
@@ -52,6 +55,8 @@ pub struct Scanner {
     offset: u64,
     /// Nothing is read from here on.
     limit: u64,
+    /// What lies behind the last record is of an earlier life of the file, and no damage.
+    is_recycled: bool,
     buffer: Bytes,
     buffer_at: u64,
 }
@@ -62,7 +67,8 @@ impl Scanner {
     pub fn new(file: Arc<dyn StoredFile>, head: &SegmentHead, offset: u64, limit: u64) -> Self {
         let (segment, seed) = (head.segment, head.seed());
         let offset = offset.max(RECORDS_AT);
-        Self { file, segment, seed, offset, limit, buffer: Bytes::new(), buffer_at: 0 }
+        let is_recycled = false;
+        Self { file, segment, seed, offset, limit, is_recycled, buffer: Bytes::new(), buffer_at: 0 }
     }
     /// Where the next item begins.
     #[must_use]
@@ -107,6 +113,7 @@ impl Scanner {
         let rest = self.limit.saturating_sub(at) as usize;
         let is_blank = self.piece(at, rest)?.iter().all(|&b| b == 0);
         self.offset = at.max(self.limit);
+        let is_blank = is_blank || self.is_recycled;
         Ok((!is_blank).then_some((at, Item::Damaged { bytes: rest as u64 })))
     }
 
@@ -132,7 +139,20 @@ impl Scanner {
             next += ((chunk.len() - RECORD_BYTES) / ALIGN * ALIGN + ALIGN) as u64;
         }
         self.offset = self.limit;
+        if self.is_recycled && !self.is_own(at)? {
+            return Ok(None);
+        }
         Ok((used > at).then_some((at, Item::Damaged { bytes: used - at })))
+    }
+
+    /// Whether a record of this segment was begun there, although it is damaged: it has the segment's number, or would
+    /// be good if it had.
+    fn is_own(&mut self, at: u64) -> Result<bool> {
+        let mut bytes = self.piece(at, RECORD_BYTES)?.to_vec();
+        let Some(number) = bytes.get_mut(SEGMENT_AT..SEGMENT_AT + 8) else { return Ok(false) };
+        let says_so = number == self.segment.to_le_bytes();
+        number.copy_from_slice(&self.segment.to_le_bytes());
+        Ok(says_so || RecordHead::decode(&bytes, self.segment, self.seed).is_some())
     }
 
     /// Bytes of the file, fewer only where it ends.
@@ -163,9 +183,15 @@ pub fn open(
     limit: u64,
 ) -> Result<std::result::Result<(Scanner, SegmentHead), HeadError>> {
     let file = storage.open(path)?;
-    let mut bytes = vec![0; RECORDS_AT as usize];
+    let mut bytes = vec![0; RECORDS_AT as usize + RECORD_BYTES];
     let filled = read_full_at(&*file, &mut bytes, 0)?;
-    Ok(SegmentHead::decode(&bytes[..filled]).map(|head| (Scanner::new(file, &head, offset, limit), head)))
+    let (head, first) = bytes[..filled].split_at(filled.min(RECORDS_AT as usize));
+    Ok(SegmentHead::decode(head).map(|head| {
+        let first = RecordHead::decode(first, head.segment, head.seed());
+        let mut scanner = Scanner::new(file, &head, offset, limit);
+        scanner.is_recycled = first.is_some_and(|first| first.flags & RECYCLED != 0);
+        (scanner, head)
+    }))
 }
 
 /// The place of the first good head in a piece that begins at a multiple of the alignment.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::file::cipher::RecordCipher;
 use crate::file::record::{
-    HEAD_BYTES, Kind, NUMBER_MAX, RECORD_BYTES, RECORDS_AT, RecordHead, SEALED, SegmentHead, padded,
+    HEAD_BYTES, Kind, NUMBER_MAX, RECORD_BYTES, RECORDS_AT, RECYCLED, RecordHead, SEALED, SegmentHead, padded,
 };
+use crate::file::seal::Sealed;
 use crate::file::storage::{Storage, StoredFile, write_all_at};
 
 /// Set aside at the end of a segment for takes, so that a channel that has no room for puts can still be drained.
@@ -19,6 +20,10 @@ const SUFFIX: &str = ".log";
 /// The file of a segment.
 pub(super) fn path_of(dir: &Path, segment: u64) -> PathBuf {
     dir.join(format!("{PREFIX}{segment:016}{SUFFIX}"))
+}
+/// The file of a folder that was a segment and will be one again.
+pub(super) fn spare_of(dir: &Path) -> PathBuf {
+    dir.join("spare")
 }
 /// The number of the segment that a file of this name is.
 pub(super) fn number_of(name: &str) -> Option<u64> {
@@ -36,6 +41,10 @@ pub(super) struct Active {
     pub(super) durable: u64,
     /// Bytes of the file.
     pub(super) capacity: u64,
+    /// Up to where the file's blocks have been written, be it with zeros.
+    filled: u64,
+    /// Whether that is done ahead of the records: where each group is synced.
+    pub(super) fills_ahead: bool,
     /// Events put into it.
     pub(super) events: u32,
     /// Where the last record that was written begins.
@@ -45,6 +54,7 @@ pub(super) struct Active {
 /// A record before it has its place.
 pub(super) struct Draft<'a> {
     pub(super) kind: Kind,
+    pub(super) flags: u8,
     pub(super) events: u32,
     pub(super) sequence: u64,
     pub(super) put_at_ms: u64,
@@ -58,7 +68,7 @@ impl<'a> Draft<'a> {
     pub(super) fn of(kind: Kind, payload: &'a [u8], put_at_ms: u64) -> Self {
         let crc = crc32c::crc32c(payload);
         let pieces = [payload, &[]];
-        Draft { kind, events: 0, sequence: 0, put_at_ms, body_bytes: 0, pieces, crc }
+        Draft { kind, flags: 0, events: 0, sequence: 0, put_at_ms, body_bytes: 0, pieces, crc }
     }
 }
 
@@ -79,6 +89,9 @@ enum Payload<'a> {
 }
 
 const BLANK: [u8; 16] = [0; 16];
+/// Blocks are filled up to a multiple of this.
+const FILL_BYTES: u64 = 256 << 10;
+static ZEROS: [u8; FILL_BYTES as usize] = [0; FILL_BYTES as usize];
 
 impl Active {
     /// Makes a segment of `capacity` bytes with its first record, durably.
@@ -91,22 +104,47 @@ impl Active {
         now_ms: u64,
     ) -> std::io::Result<Self> {
         let path = path_of(dir, head.segment);
-        let file = storage.create(&path)?;
-        let mut active =
-            Self { head, file, offset: RECORDS_AT, durable: 0, capacity, events: 0, last_record: RECORDS_AT };
-        let made = active.begin(state, now_ms).and_then(|()| storage.sync_dir(dir));
+        let mut active = Self::on(storage.create(&path)?, head, capacity);
+        let made = active.begin(state, now_ms, 0).and_then(|()| storage.sync_dir(dir));
         if made.is_err() {
             // What is left of it has no record that anybody was told of; recovery removes it.
             let _left = storage.remove(&path);
         }
         made.map(|()| active)
     }
-    fn begin(&mut self, state: &[u8], now_ms: u64) -> std::io::Result<()> {
+    /// Makes a segment of the folder's spare file. It gets its name when it is one, so that nothing of its earlier
+    /// life is ever found under this name; and its blocks have been written before, so that syncs are quick.
+    pub(super) fn recycle(
+        storage: &dyn Storage,
+        dir: &Path,
+        head: SegmentHead,
+        capacity: u64,
+        state: &[u8],
+        now_ms: u64,
+    ) -> std::io::Result<Self> {
+        let (spare, path) = (spare_of(dir), path_of(dir, head.segment));
+        let mut active = Self::on(storage.open_to_write(&spare)?, head, capacity);
+        active.filled = active.file.len()?;
+        active.begin(state, now_ms, RECYCLED)?;
+        storage.rename(&spare, &path)?;
+        let named = storage.sync_dir(dir);
+        if named.is_err() {
+            let _left = storage.remove(&path);
+        }
+        named.map(|()| active)
+    }
+    fn on(file: Arc<dyn StoredFile>, head: SegmentHead, capacity: u64) -> Self {
+        let (durable, filled, events, fills_ahead) = (0, 0, 0, false);
+        let (offset, last_record) = (RECORDS_AT, RECORDS_AT);
+        Self { head, file, offset, durable, capacity, filled, fills_ahead, events, last_record }
+    }
+    fn begin(&mut self, state: &[u8], now_ms: u64, flags: u8) -> std::io::Result<()> {
         self.file.allocate(self.capacity)?;
         let head = self.head.encode();
         write_all_at(&*self.file, &[&head, &head], 0)?;
         let mut pages = Pages::default();
-        self.add(&mut pages, &Draft::of(Kind::State, state, now_ms), None).map_err(std::io::Error::other)?;
+        let draft = Draft { flags, ..Draft::of(Kind::State, state, now_ms) };
+        self.add(&mut pages, &draft, None).map_err(std::io::Error::other)?;
         self.write(&pages)?;
         self.sync()
     }
@@ -115,12 +153,12 @@ impl Active {
         &mut self,
         pages: &mut Pages<'a>,
         draft: &Draft<'a>,
-        cipher: Option<&dyn RecordCipher>,
+        sealed: Option<Sealed>,
     ) -> Result<u32, String> {
         let first_event = self.events;
         let mut head = RecordHead {
             kind: draft.kind,
-            flags: 0,
+            flags: draft.flags,
             payload_bytes: (draft.pieces[0].len() + draft.pieces[1].len()) as u32,
             payload_crc: draft.crc,
             events: draft.events,
@@ -131,17 +169,14 @@ impl Active {
             body_bytes: draft.body_bytes,
             first_event,
         };
-        let payload = match cipher {
+        let payload = match sealed {
             None => Payload::Plain(draft.pieces),
-            Some(cipher) => {
-                let plain = draft.pieces.concat();
-                let mut sealed = Vec::with_capacity(plain.len() + 64);
-                cipher.seal(head.nonce(&self.head), &plain, &mut sealed).map_err(|e| e.to_string())?;
-                head.flags = SEALED;
+            Some(sealed) => {
+                head.flags |= SEALED;
                 head.payload_bytes =
-                    u32::try_from(sealed.len()).map_err(|_| "sealed beyond 4 GiB".to_owned())?;
-                head.payload_crc = crc32c::crc32c(&sealed);
-                pages.sealed.push(sealed);
+                    u32::try_from(sealed.bytes.len()).map_err(|_| "sealed beyond 4 GiB".to_owned())?;
+                head.payload_crc = sealed.crc;
+                pages.sealed.push(sealed.bytes);
                 Payload::Sealed(pages.sealed.len() - 1)
             }
         };
@@ -164,10 +199,25 @@ impl Active {
             let used = (RECORD_BYTES + first.len() + second.len()) as u64;
             pieces.extend([first, second, &BLANK[..(padded(used) - used) as usize]]);
         }
+        let end = self.offset + pages.bytes;
+        let fill = self.fill_behind(end, pages.bytes);
+        pieces.push(&ZEROS[..fill as usize]);
         write_all_at(&*self.file, &pieces, self.offset)?;
+        self.filled = self.filled.max(end + fill);
         self.last_record = self.offset + pages.last_at;
-        self.offset += pages.bytes;
+        self.offset = end;
         Ok(())
+    }
+    /// How many zeros go behind a group that ends here.
+    ///
+    /// The first write to a preallocated block changes the file system's own records, which the sync then has to make
+    /// durable as well: twice the time of a sync of blocks that were written before. So one small group in many writes
+    /// the blocks of those that follow.
+    fn fill_behind(&self, end: u64, bytes: u64) -> u64 {
+        if !self.fills_ahead || end <= self.filled || bytes > FILL_BYTES / 8 {
+            return 0;
+        }
+        end.next_multiple_of(FILL_BYTES).min(self.capacity).saturating_sub(end)
     }
     /// Makes all that was written durable.
     pub(super) fn sync(&mut self) -> std::io::Result<()> {

@@ -1,8 +1,9 @@
 //! The leader's work: a group is written, made durable, registered and answered.
 //!
 //! ```text
-//! group ─▶ takes first, then puts, as many as fit into the segment ─▶ write ─▶ sync ─▶ register ─▶ answer
-//!                      the rest: a new segment, and again
+//! group ─▶ takes first, then puts, as many as fit into the segment ─▶ write ─┬─▶ sync ─▶ register ─▶ answer
+//!   ▲                  the rest: a new segment, and again                    │
+//!   └──────────────────────── who has joined meanwhile ◀─────────────────────┘
 //! ```
 //!
 //! Takes go first because they are what makes room. A failed write or sync ends the segment (see [`Log`]).
@@ -12,61 +13,117 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use crate::file::index::{Cursor, Segment};
-use crate::file::lane::{Failure, Group, Lane, PutRequest, TakeRequest, Writer};
+use crate::file::lane::{Failure, GROUP_BYTES_MAX, Group, Lane, PutRequest, TakeRequest, Writer};
 use crate::file::log::{Log, Stored, SyncPolicy, now_ms};
 use crate::file::metrics::LogMetrics;
 use crate::file::record::{Kind, RECORDS_AT};
 use crate::file::scan::Item;
-use crate::file::segment::{Active, Draft, Pages, bytes_needed, new_head, path_of, set_aside_bytes};
+use crate::file::seal::seal_all;
+use crate::file::segment::{
+    Active, Draft, Pages, bytes_needed, new_head, path_of, set_aside_bytes, spare_of,
+};
 use crate::file::state::{Done, Summary};
 use crate::queue::Origin;
 
-/// What was written in one call, and waits for its sync.
+/// What was written, and waits for its sync.
+#[derive(Default)]
 struct Written {
     puts: Vec<(PutRequest, Origin)>,
     takes: Vec<TakeRequest>,
 }
 
+impl Written {
+    fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.takes.is_empty()
+    }
+    fn append(&mut self, mut later: Written) {
+        self.puts.append(&mut later.puts);
+        self.takes.append(&mut later.takes);
+    }
+}
+
 impl Log {
-    /// Writes a group, in as many segments as it takes, and answers everybody in it.
-    pub(super) fn write_group(self: &Arc<Self>, lane: &Arc<Lane>, mut group: Group) {
+    /// Writes a group, in as many segments as it takes, and answers everybody in it. `more` says what has joined it
+    /// when all of it so far is written.
+    pub(super) fn write_group(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        first: Group,
+        mut more: impl FnMut() -> Option<Group>,
+    ) {
         let mut writer = lane.writer();
-        if let Err(failure) = self.check_free_bytes(lane) {
-            LogMetrics::add(&self.metrics.put_errors, group.puts.len() as u64);
-            group.puts.drain(..).for_each(|put| drop(put.answer.send(Err(failure.clone()))));
-        }
-        while group.len() > 0 {
-            let written = match self.write_some(&mut writer, &mut group) {
-                Ok(written) if written.puts.is_empty() && written.takes.is_empty() => {
-                    // Nothing fits: a new segment, for the rest.
-                    let largest =
-                        group.puts.front().map_or(0, |p| p.packed.head.len() + p.packed.bodies.len());
-                    let takes = group.takes.front().map_or(0, |t| t.done.len() * 16);
-                    if let Err(failure) = self.roll(lane, &mut writer, largest.max(takes) + 4096) {
-                        return self.refuse(group, &failure);
-                    }
-                    continue;
-                }
-                Ok(written) => written,
-                Err((failure, written)) => {
-                    self.end_segment(lane, &mut writer, &failure);
-                    self.refuse_written(written, &failure);
-                    return self.refuse(group, &failure);
-                }
-            };
-            match self.sync_written(&mut writer, &written) {
-                Ok(()) => self.register(lane, &writer, written),
-                Err(failure) => {
-                    self.end_segment(lane, &mut writer, &failure);
-                    self.refuse_written(written, &failure);
+        let (mut next, mut bytes) = (Some(first), 0);
+        let mut unsynced = Written::default();
+        while let Some(mut group) = next {
+            bytes += group.bytes;
+            self.refuse_puts_without_room(lane, &mut group);
+            while group.len() > 0 {
+                if let Err(failure) = self.write_part(lane, &mut writer, &mut group, &mut unsynced) {
+                    self.refuse_written(unsynced, &failure);
                     return self.refuse(group, &failure);
                 }
             }
+            next = if bytes < GROUP_BYTES_MAX { more() } else { None };
+        }
+        if let Err(failure) = self.make_durable(lane, &mut writer, &mut unsynced) {
+            return self.refuse_written(unsynced, &failure);
         }
         drop(writer);
         self.delete_drained(lane);
     }
 
+    /// Writes what fits into the present segment. If nothing does, what was written before is made durable and
+    /// answered, or a new segment is begun.
+    fn write_part(
+        self: &Arc<Self>,
+        lane: &Lane,
+        writer: &mut Writer,
+        group: &mut Group,
+        unsynced: &mut Written,
+    ) -> Result<(), Failure> {
+        match self.write_some(writer, group) {
+            Ok(written) if !written.is_empty() => {
+                unsynced.append(written);
+                Ok(())
+            }
+            Ok(_) if !unsynced.is_empty() => self.make_durable(lane, writer, unsynced),
+            Ok(_) => {
+                let largest = group.puts.front().map_or(0, |p| p.packed.head.len() + p.packed.bodies.len());
+                let takes = group.takes.front().map_or(0, |t| t.done.len() * 16);
+                self.roll(lane, writer, largest.max(takes) + 4096)
+            }
+            Err((failure, written)) => {
+                unsynced.append(written);
+                self.end_segment(lane, writer, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Syncs what was written, and answers; after a failure that is left to the caller.
+    fn make_durable(
+        self: &Arc<Self>,
+        lane: &Lane,
+        writer: &mut Writer,
+        unsynced: &mut Written,
+    ) -> Result<(), Failure> {
+        if unsynced.is_empty() {
+            return Ok(());
+        }
+        if let Err(failure) = self.sync_written(writer, unsynced) {
+            self.end_segment(lane, writer, &failure);
+            return Err(failure);
+        }
+        self.register(lane, writer, std::mem::take(unsynced));
+        Ok(())
+    }
+
+    fn refuse_puts_without_room(&self, lane: &Lane, group: &mut Group) {
+        if let Err(failure) = self.check_free_bytes(lane) {
+            LogMetrics::add(&self.metrics.put_errors, group.puts.len() as u64);
+            group.puts.drain(..).for_each(|put| drop(put.answer.send(Err(failure.clone()))));
+        }
+    }
     fn refuse(&self, group: Group, failure: &Failure) {
         LogMetrics::add(&self.metrics.put_errors, group.puts.len() as u64);
         LogMetrics::add(&self.metrics.take_errors, group.takes.len() as u64);
@@ -102,10 +159,10 @@ impl Log {
 
     /// Writes what fits into the present segment.
     fn write_some(&self, writer: &mut Writer, group: &mut Group) -> Result<Written, (Failure, Written)> {
-        let mut written = Written { puts: Vec::new(), takes: Vec::new() };
+        let mut written = Written::default();
         let Some(active) = writer.active.as_mut() else { return Ok(written) };
         let payloads = self.choose(active, group, &mut written);
-        if written.takes.is_empty() && written.puts.is_empty() {
+        if written.is_empty() {
             return Ok(written);
         }
         let mut pages = Pages::default();
@@ -117,18 +174,29 @@ impl Log {
         }
         let mut sequence =
             self.index().number(written.puts.iter().map(|(put, _)| u64::from(put.events)).sum());
-        for (put, _) in &written.puts {
-            let draft = Draft {
-                kind: Kind::Put,
-                events: put.events,
-                sequence,
-                put_at_ms: put.put_at_ms,
-                body_bytes: put.body_bytes,
-                pieces: [&put.packed.head, &put.packed.bodies],
-                crc: put.crc,
-            };
-            sequence += u64::from(put.events);
-            match active.add(&mut pages, &draft, self.cipher.as_deref()) {
+        let drafts: Vec<Draft<'_>> = written
+            .puts
+            .iter()
+            .map(|(put, _)| {
+                let first = sequence;
+                sequence += u64::from(put.events);
+                Draft {
+                    kind: Kind::Put,
+                    flags: 0,
+                    events: put.events,
+                    sequence: first,
+                    put_at_ms: put.put_at_ms,
+                    body_bytes: put.body_bytes,
+                    pieces: [&put.packed.head, &put.packed.bodies],
+                    crc: put.crc,
+                }
+            })
+            .collect();
+        let sealed = self.cipher.as_deref().map(|cipher| seal_all(active, &drafts, cipher));
+        let mut sealed = sealed.into_iter().flatten();
+        for draft in &drafts {
+            let added = sealed.next().transpose().and_then(|sealed| active.add(&mut pages, draft, sealed));
+            match added {
                 Ok(first) => first_events.push(first),
                 Err(cause) => unsealed = Some(cause),
             }
@@ -278,18 +346,31 @@ impl Log {
         };
         let at_least = bytes_needed(state.len(), payload) + set_aside_bytes(self.options.segment_bytes);
         let mut outcome = Err(std::io::ErrorKind::StorageFull.into());
+        if lane.spare.take() {
+            let (capacity, now_ms) = (self.options.segment_bytes.max(at_least), now_ms());
+            outcome = new_head(number, channel, now_ms, self.cipher.as_deref())
+                .and_then(|head| Active::recycle(&*self.storage, &lane.dir, head, capacity, &state, now_ms));
+            if let Err(error) = &outcome {
+                tracing::debug!(dir = %lane.dir.display(), %error, "the spare file cannot be used");
+                self.remove_spare(lane);
+            }
+        }
         // On a disk that is nearly full a small segment is better than none.
         for capacity in [self.options.segment_bytes.max(at_least), at_least] {
+            if outcome.is_ok() {
+                break;
+            }
             let head = new_head(number, channel, now_ms(), self.cipher.as_deref());
             outcome = head
                 .and_then(|head| Active::create(&*self.storage, &lane.dir, head, capacity, &state, now_ms()));
             match &outcome {
-                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
-                _ => break,
+                Err(error) if error.kind() != std::io::ErrorKind::StorageFull => break,
+                _ => {}
             }
         }
-        let active = outcome
+        let mut active = outcome
             .map_err(|error| Failure(format!("cannot begin a segment in {}: {error}", lane.dir.display())))?;
+        active.fills_ahead = self.options.sync == SyncPolicy::EachTransaction;
         self.finish(writer);
         let mut index = self.index();
         let known = Summary { length: active.offset, ..Summary::default() };
@@ -297,8 +378,16 @@ impl Log {
         let lane = lane.number;
         let follows = index.next_to_read(lane).is_none();
         let last_record = active.last_record;
-        let segment =
-            Segment { lane, known, settled: 0, file_bytes, last_record, has_state: true, leaving: false };
+        let segment = Segment {
+            lane,
+            known,
+            settled: 0,
+            file_bytes,
+            last_record,
+            has_state: true,
+            is_sound: false,
+            leaving: false,
+        };
         index.segments.insert(number, segment);
         if follows {
             index.cursors[lane] = Cursor { segment: number, offset: active.offset, event: 0 };
@@ -323,6 +412,7 @@ impl Log {
         index.seal(segment);
         if let (Ok(()), Some(known)) = (cut, index.segments.get_mut(&segment)) {
             known.file_bytes = active.offset;
+            known.is_sound = true;
         }
         self.gauge(&index);
     }
@@ -352,7 +442,8 @@ impl Log {
     }
     pub(super) fn gauge(&self, index: &crate::file::index::Index) {
         self.metrics.segments.store(index.segments.len() as u64, Relaxed);
-        self.metrics.disk_bytes.store(index.disk_bytes(), Relaxed);
+        let spares = self.lanes.iter().filter(|lane| lane.spare.is_ready()).count() as u64;
+        self.metrics.disk_bytes.store(index.disk_bytes() + spares * self.options.segment_bytes, Relaxed);
     }
 
     /// Deletes segments of which nothing is pending. They stay known until it is durable that they are gone:
@@ -364,11 +455,22 @@ impl Log {
         }
         // Takes that no sync has covered may be forgotten by a power cut, which must not find their segments gone.
         self.sync_unsynced();
-        let gone = |segment: &u64| match self.storage.remove(&path_of(&lane.dir, *segment)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        let spare = self.choose_spare(lane, &drained);
+        let gone = |segment: &u64| {
+            let path = path_of(&lane.dir, *segment);
+            let gone = match spare == Some(*segment) {
+                true => self.storage.rename(&path, &spare_of(&lane.dir)),
+                false => self.storage.remove(&path),
+            };
+            match gone {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
         };
         let deleted = drained.iter().try_for_each(gone).and_then(|()| self.storage.sync_dir(&lane.dir));
+        if spare.is_some() {
+            self.spare_made(lane, deleted.is_ok());
+        }
         let mut index = self.index();
         if let Err(error) = deleted {
             tracing::warn!(dir = %lane.dir.display(), %error, "a drained segment could not be deleted; tried again later");

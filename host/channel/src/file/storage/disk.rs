@@ -47,6 +47,9 @@ impl Storage for Disk {
     fn open(&self, path: &Path) -> Result<Arc<dyn StoredFile>> {
         Ok(Arc::new(DiskFile(File::open(path)?)))
     }
+    fn open_to_write(&self, path: &Path) -> Result<Arc<dyn StoredFile>> {
+        Ok(Arc::new(DiskFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         std::fs::rename(from, to)
     }

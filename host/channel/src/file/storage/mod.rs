@@ -41,6 +41,11 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// The system's.
     fn open(&self, path: &Path) -> Result<Arc<dyn StoredFile>>;
+    /// Opens a file for reading and writing.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open_to_write(&self, path: &Path) -> Result<Arc<dyn StoredFile>>;
     /// Gives a file another name; what had that name is gone. Durable after `sync_dir`.
     ///
     /// # Errors

@@ -284,6 +284,9 @@ impl Storage for SimulatedDisk {
         let inode = *state.names.get(path).ok_or(ErrorKind::NotFound)?;
         Ok(Arc::new(SimulatedFile { disk: self.clone(), inode }))
     }
+    fn open_to_write(&self, path: &Path) -> Result<Arc<dyn StoredFile>> {
+        self.open(path)
+    }
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut state = self.lock();
         state.fail(&[Fault::Io, Fault::Full])?;
