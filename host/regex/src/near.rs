@@ -11,7 +11,7 @@
 use regex_automata::{Anchored, Input, meta};
 
 use crate::ast::{Kind, Node};
-use crate::exists::{AsciiSet, ascii_sets, flatten, takes};
+use crate::exists::{AsciiSet, ascii_sets, flatten, holds, takes};
 use crate::scan::Literal;
 
 /// Shorter literals are found too often.
@@ -109,7 +109,7 @@ impl Run {
         loop {
             at += self.literal.find(&text[at..])?;
             let rest = &text[at + self.literal.len()..];
-            let run = rest.iter().position(|byte| !byte.is_ascii() || self.set >> byte & 1 == 0);
+            let run = rest.iter().position(|byte| !holds(self.set, *byte));
             let run = run.unwrap_or(rest.len());
             if run >= self.least {
                 return Some((at, text.len() - rest.len() + run));

@@ -248,7 +248,10 @@ fn fit(linear: &Linear, text: &[u8]) -> Fit {
     if needs.single_line && (text.is_empty() || text::has_terminator(text)) {
         return Fit::No;
     }
-    match text::final_terminator(text).filter(|_| needs.no_final_terminator) {
+    if !needs.no_final_terminator {
+        return Fit::Exact;
+    }
+    match text::final_terminator(text) {
         None => Fit::Exact,
         Some(cut) if linear.dollar_at_tail => Fit::Tail(cut),
         Some(_) => Fit::No,

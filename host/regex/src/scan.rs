@@ -69,44 +69,55 @@ mod imp {
             let [first, second] = self.rare;
             let (firsts, seconds) = (&text[first..][..places], &text[second..][..places]);
             let wanted = [u8x16_splat(self.text[first]), u8x16_splat(self.text[second])];
-            let hit = |a: &[u8; 16], b: &[u8; 16]| {
-                v128_and(u8x16_eq(load(a), wanted[0]), u8x16_eq(load(b), wanted[1]))
-            };
-            let is = |place: usize| text[place..].starts_with(&self.text);
-            let (blocks, rest) = firsts.as_chunks::<64>();
-            let (others, _) = seconds.as_chunks::<64>();
-            let mut at = 0;
-            for (block, other) in blocks.iter().zip(others) {
-                let hits = [0, 1, 2, 3].map(|i| hit(part(block, i), part(other, i)));
-                if v128_any_true(v128_or(v128_or(hits[0], hits[1]), v128_or(hits[2], hits[3])))
-                    && let found @ Some(_) = among(bits(hits), at, is)
-                {
-                    return found;
-                }
-                at += 64;
-            }
+            let is = |place: usize| stands(&text[place..], &self.text);
             if places < 16 {
                 return (0..places).find(|&place| is(place));
             }
-            let one = |from: usize| {
-                let (a, b) = (firsts[from..].first_chunk()?, seconds[from..].first_chunk()?);
-                let hit = hit(a, b);
-                if v128_any_true(hit) { among(i8x16_bitmask(hit).into(), from, is) } else { None }
-            };
-            if rest.len() >= 32 {
-                if let found @ Some(_) = one(at).or_else(|| one(at + 16)) {
-                    return found;
-                }
-                at += 32;
+            if places < 64 {
+                return one_by_one::<16>(places, |at| {
+                    let (a, b) = (firsts[at..].first_chunk()?, seconds[at..].first_chunk()?);
+                    let hit = v128_and(u8x16_eq(load(a), wanted[0]), u8x16_eq(load(b), wanted[1]));
+                    if v128_any_true(hit) { among(i8x16_bitmask(hit).into(), at, is) } else { None }
+                });
             }
-            if places - at >= 16 {
-                if let found @ Some(_) = one(at) {
-                    return found;
-                }
-                at += 16;
+            one_by_one::<64>(places, |at| {
+                let (a, b) = (firsts[at..].first_chunk()?, seconds[at..].first_chunk()?);
+                let hits = [0, 1, 2, 3].map(|i| {
+                    let equal =
+                        [u8x16_eq(load(part(a, i)), wanted[0]), u8x16_eq(load(part(b, i)), wanted[1])];
+                    v128_and(equal[0], equal[1])
+                });
+                let any = v128_or(v128_or(hits[0], hits[1]), v128_or(hits[2], hits[3]));
+                if v128_any_true(any) { among(bits(hits), at, is) } else { None }
+            })
+        }
+    }
+
+    /// Blocks of `N` places, of at least as many, until one has an answer. The last one overlaps with what was looked
+    /// at before, where there was none.
+    #[inline(always)]
+    fn one_by_one<const N: usize>(places: usize, block: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+        let mut at = 0;
+        while at < places {
+            if let found @ Some(_) = block(at.min(places - N)) {
+                return found;
             }
-            // Of its places those before `at` were looked at, and none was right.
-            if at < places { one(places - 16) } else { None }
+            at += N;
+        }
+        None
+    }
+
+    /// Whether the text begins with the literal; short ones without a loop.
+    #[inline(always)]
+    fn stands(text: &[u8], literal: &[u8]) -> bool {
+        let Some(text) = text.get(..literal.len()) else { return false };
+        match (text.first_chunk::<4>(), literal.first_chunk::<4>()) {
+            (Some(first), Some(wanted)) => {
+                first == wanted
+                    && text.last_chunk::<4>() == literal.last_chunk::<4>()
+                    && (text.len() <= 8 || text == literal)
+            }
+            _ => text.iter().zip(literal).take(3).all(|(a, b)| a == b),
         }
     }
 
@@ -114,62 +125,44 @@ mod imp {
         is_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
     }
 
+    #[inline]
     fn is_ascii(bytes: &[u8]) -> bool {
-        let Some(last) = bytes.last_chunk::<16>() else { return bytes.is_ascii() };
-        let (blocks, rest) = bytes.as_chunks::<64>();
-        let mut all = load(last);
-        for block in blocks {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|i| load(part(block, i)));
-            all = v128_or(all, v128_or(v128_or(a, b), v128_or(c, d)));
-        }
-        let (rest, _) = rest.as_chunks::<16>();
-        for i in 0..3 {
-            all = rest.get(i).map_or(all, |part| v128_or(all, load(part)));
+        let Some(last) = bytes.last_chunk::<64>() else { return bytes.is_ascii() };
+        let mut all = of_block(last);
+        for block in bytes.as_chunks::<64>().0 {
+            all = v128_or(all, of_block(block));
         }
         i8x16_bitmask(all) == 0
+    }
+    #[inline(always)]
+    fn of_block(block: &[u8; 64]) -> v128 {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| load(part(block, i)));
+        v128_or(v128_or(a, b), v128_or(c, d))
     }
 
     /// Appends what is mostly short without a call of the host, which `memory.copy` of a length that is not known when
     /// it is compiled would be.
     pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
-        out.reserve(bytes.len());
-        if bytes.len() > SHORT_BYTES_MAX {
-            return out.extend_from_slice(bytes);
+        match bytes.len() {
+            0..4 => bytes.iter().take(3).for_each(|byte| out.push(*byte)),
+            4..8 => pieces::<4>(out, bytes),
+            8..16 => pieces::<8>(out, bytes),
+            16..64 => pieces::<16>(out, bytes),
+            64..=512 => pieces::<64>(out, bytes),
+            _ => out.extend_from_slice(bytes),
         }
-        let Some(last) = bytes.last_chunk::<16>() else { return append_few(out, bytes) };
-        let end = out.len() + bytes.len();
-        let (blocks, rest) = bytes.as_chunks::<64>();
+    }
+    /// In pieces of `N` bytes, of at least as many; the last one overlaps with what is there already.
+    #[inline(always)]
+    fn pieces<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
+        out.reserve(bytes.len());
+        let (blocks, rest) = bytes.as_chunks::<N>();
         for block in blocks {
             out.extend_from_slice(block);
         }
-        let (rest, _) = rest.as_chunks::<16>();
-        for i in 0..3 {
-            if let Some(part) = rest.get(i) {
-                out.extend_from_slice(part);
-            }
-        }
-        out.truncate(end - 16);
-        out.extend_from_slice(last);
-    }
-    const SHORT_BYTES_MAX: usize = 512;
-
-    #[inline]
-    fn append_few(out: &mut Vec<u8>, bytes: &[u8]) {
-        let end = out.len() + bytes.len();
-        if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-            out.extend_from_slice(first);
-            out.truncate(end - 8);
+        if let Some(last) = bytes.last_chunk::<N>().filter(|_| !rest.is_empty()) {
+            out.truncate(out.len() + rest.len() - N);
             out.extend_from_slice(last);
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-            out.extend_from_slice(first);
-            out.truncate(end - 4);
-            out.extend_from_slice(last);
-        } else {
-            for i in 0..3 {
-                if let Some(&byte) = bytes.get(i) {
-                    out.push(byte);
-                }
-            }
         }
     }
 

@@ -103,6 +103,7 @@ impl Bodies {
         renewed
     }
 
+    #[inline]
     fn put(&mut self, row: u32, start: usize) {
         // A `write` that cuts the buffer off instead of appending has written nothing.
         let (start, end) = (small(start.min(self.fresh.len())), small(self.fresh.len()));
