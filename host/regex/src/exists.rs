@@ -159,7 +159,14 @@ impl Line {
 }
 
 pub(crate) fn takes(sets: &[AsciiSet], text: &[u8]) -> bool {
-    sets.iter().zip(text).all(|(set, &byte)| byte.is_ascii() && set >> byte & 1 == 1)
+    sets.iter().zip(text).all(|(set, &byte)| holds(*set, byte))
+}
+
+/// Whether a byte is one of a set's. By halves: WebAssembly has no 128 bits, and would call a function.
+#[inline(always)]
+pub(crate) fn holds(set: AsciiSet, byte: u8) -> bool {
+    let half = if byte < 64 { set as u64 } else { (set >> 64) as u64 };
+    byte.is_ascii() && half >> (byte & 63) & 1 == 1
 }
 
 /// The sequence as one set for each of its characters, if it has a fixed length and takes only ASCII.

@@ -34,6 +34,7 @@ mod parse;
 mod property;
 mod regex;
 mod replace;
+mod scan;
 mod set;
 mod text;
 mod unicode;

@@ -6,7 +6,6 @@
 
 use std::sync::OnceLock;
 
-use memchr::memmem;
 use regex_automata::meta;
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Anchored, Input};
@@ -15,6 +14,7 @@ use regex_syntax::hir::{self, Hir, literal};
 use crate::ast::{Assert, Kind, Node, Repeat, Shape};
 use crate::exists::Exists;
 use crate::near::Run;
+use crate::scan::Literal;
 use crate::set::CharSet;
 
 /// What the automaton of one pattern may take, in bytes.
@@ -43,7 +43,7 @@ pub(crate) struct Linear {
     search: meta::Regex,
     exists: Exists,
     /// What every match begins with, if that is one literal.
-    first: Option<memmem::Finder<'static>>,
+    first: Option<Literal>,
     /// The way to spans where the pattern is a literal and a run.
     run: Option<Run>,
     whole: OnceLock<Option<meta::Regex>>,
@@ -114,12 +114,7 @@ impl Linear {
     /// Every match begins with the literal: where it stands, the automaton has only to find the end, and need
     /// not run back for the start. After some vain tries the plain search takes over, so that the time stays
     /// linear on a text that is full of the literal.
-    fn span_from_literal(
-        &self,
-        first: &memmem::Finder<'_>,
-        text: &[u8],
-        from: usize,
-    ) -> Option<(usize, usize)> {
+    fn span_from_literal(&self, first: &Literal, text: &[u8], from: usize) -> Option<(usize, usize)> {
         let mut at = from;
         for _ in 0..FIRST_TRIES_MAX {
             at += first.find(&text[at..])?;
@@ -144,12 +139,10 @@ impl Linear {
 }
 
 /// The literal that every match begins with, if it is long enough to be worth a search of its own.
-fn first_literal(hir: &Hir) -> Option<memmem::Finder<'static>> {
+fn first_literal(hir: &Hir) -> Option<Literal> {
     let prefixes = literal::Extractor::new().extract(hir);
     match prefixes.literals()? {
-        [only] if only.as_bytes().len() >= FIRST_BYTES_MIN => {
-            Some(memmem::Finder::new(only.as_bytes()).into_owned())
-        }
+        [only] if only.as_bytes().len() >= FIRST_BYTES_MIN => Some(Literal::new(only.as_bytes())),
         _ => None,
     }
 }

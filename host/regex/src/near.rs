@@ -8,11 +8,11 @@
 //! On machines without Teddy (SIMD for several literals; WebAssembly has none) an automaton would take some 3 ns a byte
 //! for such a pattern.
 
-use memchr::memmem;
 use regex_automata::{Anchored, Input, meta};
 
 use crate::ast::{Kind, Node};
-use crate::exists::{AsciiSet, ascii_sets, flatten, takes};
+use crate::exists::{AsciiSet, ascii_sets, flatten, holds, takes};
+use crate::scan::Literal;
 
 /// Shorter literals are found too often.
 const LITERAL_BYTES_MIN: usize = 3;
@@ -22,7 +22,7 @@ const TRIES_MAX: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Near {
     before: Vec<AsciiSet>,
-    literal: memmem::Finder<'static>,
+    literal: Literal,
     /// The whole pattern, where something stands behind the literal.
     whole: Option<meta::Regex>,
 }
@@ -40,7 +40,7 @@ impl Near {
         let ends_there = taken == nodes.len() && literal.end == sets.len();
         let whole = if ends_there { None } else { Some(whole()?) };
         sets.truncate(literal.start);
-        Some(Self { before: sets, literal: memmem::Finder::new(&bytes).into_owned(), whole })
+        Some(Self { before: sets, literal: Literal::new(&bytes), whole })
     }
 
     /// Whether the pattern is fixed ASCII characters and nothing else.
@@ -76,7 +76,7 @@ impl Near {
 /// find where such a match ends.
 #[derive(Debug)]
 pub(crate) struct Run {
-    literal: memmem::Finder<'static>,
+    literal: Literal,
     set: AsciiSet,
     least: usize,
 }
@@ -99,7 +99,7 @@ impl Run {
             return None;
         }
         let bytes: Vec<u8> = literal.iter().map(|set| set.trailing_zeros() as u8).collect();
-        let literal = memmem::Finder::new(&bytes).into_owned();
+        let literal = Literal::new(&bytes);
         Some(Self { literal, set: *set, least: repeat.min as usize })
     }
 
@@ -108,8 +108,8 @@ impl Run {
         let mut at = from;
         loop {
             at += self.literal.find(&text[at..])?;
-            let rest = &text[at + self.literal.needle().len()..];
-            let run = rest.iter().position(|byte| !byte.is_ascii() || self.set >> byte & 1 == 0);
+            let rest = &text[at + self.literal.len()..];
+            let run = rest.iter().position(|byte| !holds(self.set, *byte));
             let run = run.unwrap_or(rest.len());
             if run >= self.least {
                 return Some((at, text.len() - rest.len() + run));

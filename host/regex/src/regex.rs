@@ -11,6 +11,7 @@ use crate::groups::Groups;
 use crate::linear::Linear;
 use crate::parse::{Parsed, parse};
 use crate::replace::Replacement;
+use crate::scan::append;
 use crate::text;
 
 thread_local! {
@@ -163,12 +164,7 @@ impl JavaRegex {
                     && matches!(fit(linear, text), Fit::Exact) =>
             {
                 let next = |from, _| Ok(linear.span(text, from));
-                replace_each(
-                    text,
-                    next,
-                    |_, out| out.extend_from_slice(with.literal().unwrap_or_default()),
-                    out,
-                )
+                replace_each(text, next, |_, out| append(out, with.literal().unwrap_or_default()), out)
             }
             _ => REPLACE_GROUPS.with_borrow_mut(|groups| self.replace_with_groups(text, with, groups, out)),
         };
@@ -252,7 +248,10 @@ fn fit(linear: &Linear, text: &[u8]) -> Fit {
     if needs.single_line && (text.is_empty() || text::has_terminator(text)) {
         return Fit::No;
     }
-    match text::final_terminator(text).filter(|_| needs.no_final_terminator) {
+    if !needs.no_final_terminator {
+        return Fit::Exact;
+    }
+    match text::final_terminator(text) {
         None => Fit::Exact,
         Some(cut) if linear.dollar_at_tail => Fit::Tail(cut),
         Some(_) => Fit::No,
@@ -289,21 +288,21 @@ fn match_with_and_without_tail(
 fn replace_each(
     text: &[u8],
     mut next: impl FnMut(usize, usize) -> Result<Option<(usize, usize)>, MatchError>,
-    append: impl Fn(&[u8], &mut Vec<u8>),
+    replacement: impl Fn(&[u8], &mut Vec<u8>),
     out: &mut Vec<u8>,
 ) -> Result<usize, MatchError> {
     let (mut from, mut copied, mut count) = (0, 0, 0);
     while from <= text.len() {
         let Some((begin, end)) = next(from, copied)? else { break };
-        out.extend_from_slice(&text[copied..begin]);
-        append(text, out);
+        append(out, &text[copied..begin]);
+        replacement(text, out);
         count += 1;
         copied = end;
         from =
             if begin == end { end + text::char_at(text, end).map_or(1, |(_, length)| length) } else { end };
     }
     if count > 0 {
-        out.extend_from_slice(&text[copied..]);
+        append(out, &text[copied..]);
     }
     Ok(count)
 }

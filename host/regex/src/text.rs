@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::scan;
+
 /// The character that stands for bytes that are no UTF-8.
 const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
 
@@ -63,11 +65,7 @@ pub(crate) fn first_terminator(text: &[u8]) -> Option<usize> {
 
 /// The text as `new String(bytes, UTF_8)` has it, in UTF-8 again.
 pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if simdutf8::basic::from_utf8(bytes).is_ok() {
-        Cow::Borrowed(bytes)
-    } else {
-        Cow::Owned(replace_malformed(bytes))
-    }
+    if scan::is_utf8(bytes) { Cow::Borrowed(bytes) } else { Cow::Owned(replace_malformed(bytes)) }
 }
 
 /// Java's replacement: like the web's, but an encoded surrogate is one malformed sequence, and so

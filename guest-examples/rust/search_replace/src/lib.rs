@@ -14,7 +14,6 @@ pub struct SearchReplace {
     regex: JavaRegex,
     replacement: Replacement,
     too_complex: Counter,
-    rewritten: Vec<u8>,
 }
 
 impl Interceptor for SearchReplace {
@@ -23,7 +22,7 @@ impl Interceptor for SearchReplace {
         let regex = JavaRegex::new(&text).map_err(|why| ConfigError::at("searchPattern", why))?;
         let replacement = Replacement::new(options.get("replaceString").unwrap_or_default(), &regex)
             .map_err(|why| ConfigError::at("replaceString", why))?;
-        Ok(Self { regex, replacement, too_complex: Counter::new("too_complex"), rewritten: Vec::new() })
+        Ok(Self { regex, replacement, too_complex: Counter::new("too_complex") })
     }
 
     fn needs(&self) -> Needs {
@@ -34,13 +33,12 @@ impl Interceptor for SearchReplace {
         let mut too_complex = 0;
         let mut events = batch.events_mut();
         while let Some(mut event) = events.next() {
-            self.rewritten.clear();
-            match self.regex.replace_all(event.body(), &self.replacement, &mut self.rewritten) {
-                Ok(0) => {}
-                Ok(_) => event.set_body(&self.rewritten),
+            event.rewrite_body_if(|old, new| {
+                let replaced = self.regex.replace_all(old, &self.replacement, new);
                 // Given up on after too many steps: it counts as one without a match.
-                Err(_) => too_complex += 1,
-            }
+                too_complex += u64::from(replaced.is_err());
+                replaced.is_ok_and(|places| places > 0)
+            });
         }
         if too_complex > 0 {
             self.too_complex.add(too_complex);

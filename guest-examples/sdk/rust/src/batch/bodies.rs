@@ -70,27 +70,40 @@ impl Bodies {
     }
 
     /// A new body: what `write` appends.
+    #[inline]
     pub fn set_with(&mut self, row: u32, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.fresh.len();
         write(&mut self.fresh);
         self.put(row, start);
     }
 
-    /// A new body made of the one there is.
-    pub fn rewrite(&mut self, row: u32, write: impl FnOnce(&[u8], &mut Vec<u8>)) {
+    /// A new body made of the one there is, if `write` says yes.
+    #[inline]
+    pub fn rewrite(&mut self, row: u32, write: impl FnOnce(&[u8], &mut Vec<u8>) -> bool) -> bool {
         let start = self.fresh.len();
-        if let Some((from, to)) = self.slot(row) {
+        let renewed = if let Some((from, to)) = self.slot(row) {
             // It lies in the buffer that grows: a row is rarely rewritten twice.
             let old = self.fresh[from..to].to_vec();
-            write(&old, &mut self.fresh);
+            write(&old, &mut self.fresh)
         } else {
             assert!(self.asked, "the plugin reads a body, and its `needs` do not ask for bodies");
             let (from, to) = self.span(row);
-            write(&self.data[from..to], &mut self.fresh);
+            if self.slots.is_empty() {
+                // Mostly all that follow are rewritten as well, and to about their length: a buffer that grows
+                // would be copied again and again.
+                self.fresh.reserve((self.data.len() - from) / 16 * 17 + 64);
+            }
+            write(&self.data[from..to], &mut self.fresh)
+        };
+        if renewed {
+            self.put(row, start);
+        } else {
+            self.fresh.truncate(start);
         }
-        self.put(row, start);
+        renewed
     }
 
+    #[inline]
     fn put(&mut self, row: u32, start: usize) {
         // A `write` that cuts the buffer off instead of appending has written nothing.
         let (start, end) = (small(start.min(self.fresh.len())), small(self.fresh.len()));

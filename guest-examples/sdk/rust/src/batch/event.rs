@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::Batch;
 use super::column::{ColumnEdits, push_number};
 use crate::bindings::flumen::plugin::types::Rejection;
+use crate::bytes;
 
 /// One event, to read.
 #[derive(Clone, Copy)]
@@ -101,15 +102,28 @@ impl EventMut<'_> {
     /// A new body.
     #[inline]
     pub fn set_body(&mut self, body: &[u8]) {
-        self.batch.bodies.set_with(self.row, |fresh| fresh.extend_from_slice(body));
+        self.batch.bodies.set_with(self.row, |fresh| bytes::append(fresh, body));
     }
     /// A new body made of the old one: what `write` appends to the buffer that it gets. The buffer holds the other
     /// new bodies, too: only append to it.
     ///
     /// # Panics
     /// If the plugin's needs do not ask for bodies.
+    #[inline]
     pub fn rewrite_body(&mut self, write: impl FnOnce(&[u8], &mut Vec<u8>)) {
-        self.batch.bodies.rewrite(self.row, write);
+        self.rewrite_body_if(|old, new| {
+            write(old, new);
+            true
+        });
+    }
+    /// As [`rewrite_body`](Self::rewrite_body) if `write` says yes, else the body stays, and what was appended is
+    /// forgotten. Answers what `write` said.
+    ///
+    /// # Panics
+    /// If the plugin's needs do not ask for bodies.
+    #[inline]
+    pub fn rewrite_body_if(&mut self, write: impl FnOnce(&[u8], &mut Vec<u8>) -> bool) -> bool {
+        self.batch.bodies.rewrite(self.row, write)
     }
 
     /// Sets a header, whether it was there or not.

@@ -139,6 +139,7 @@ impl Batch {
         self.inherit = false;
     }
 
+    #[inline]
     fn next_live(&self, from: u32) -> Option<u32> {
         match &self.live {
             None => (from < self.count).then_some(from),

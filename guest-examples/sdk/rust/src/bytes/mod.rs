@@ -4,12 +4,14 @@
 //! a SIMD loop does. So these work on 64 bytes a turn, and take what is left without a loop. Build with
 //! `-Ctarget-feature=+simd128`; without it they are right, but slow.
 
+mod append;
 mod blocks;
 mod class;
 mod find;
 mod lines;
 mod vector;
 
+pub use append::append;
 pub use class::Class;
 pub use find::{Finder, contains, find, find_byte};
 pub use lines::{Lines, lines};

@@ -1,0 +1,48 @@
+//! Looking for a literal, and the check for ASCII: what nearly every text goes through.
+//!
+//! Native code leaves both to memchr and simdutf8. In WebAssembly a host may be able to interrupt a loop at each of its
+//! turns, and that check costs about as much as a turn of a SIMD loop: there, 64 bytes are one turn, and what is left is
+//! done without a loop. A literal is looked for by two of its bytes, those that are probably the rarest; only where both
+//! stand at their distance it is compared.
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+pub(crate) use imp::{Literal, append, is_utf8};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) use wide::{Literal, append, is_utf8};
+
+#[cfg(any(test, all(target_arch = "wasm32", target_feature = "simd128")))]
+mod vector;
+#[cfg(any(test, all(target_arch = "wasm32", target_feature = "simd128")))]
+mod wide;
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod imp {
+    use memchr::memmem;
+
+    /// A text that is looked for many times.
+    #[derive(Debug)]
+    pub(crate) struct Literal(memmem::Finder<'static>);
+
+    impl Literal {
+        pub(crate) fn new(text: &[u8]) -> Self {
+            Self(memmem::Finder::new(text).into_owned())
+        }
+        pub(crate) fn len(&self) -> usize {
+            self.0.needle().len()
+        }
+        /// The first place where it stands.
+        #[inline]
+        pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+            self.0.find(text)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
+        simdutf8::basic::from_utf8(bytes).is_ok()
+    }
+    #[inline]
+    pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+        out.extend_from_slice(bytes);
+    }
+}

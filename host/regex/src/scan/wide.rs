@@ -1,0 +1,194 @@
+//! The same for WebAssembly: see [`super`]. Compiled into tests as well, with vectors in plain code.
+
+use super::vector::{Vector, any, bits_of, both_of, either, equal, load, splat};
+
+/// A text of at least two bytes that is looked for many times.
+#[derive(Debug)]
+pub(crate) struct Literal {
+    text: Box<[u8]>,
+    /// Places of the two bytes that are looked for.
+    rare: [usize; 2],
+}
+
+impl Literal {
+    pub(crate) fn new(text: &[u8]) -> Self {
+        let mut places: Vec<usize> = (0..text.len()).collect();
+        places.sort_by_key(|&place| commonness(text[place]));
+        let rare = [places.first(), places.get(1)].map(|place| place.copied().unwrap_or_default());
+        Self { text: text.into(), rare }
+    }
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+    /// The first place where it stands.
+    pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+        let places = (text.len() + 1).checked_sub(self.text.len())?;
+        let [first, second] = self.rare;
+        let (firsts, seconds) = (&text[first..][..places], &text[second..][..places]);
+        let wanted = [splat(self.text[first]), splat(self.text[second])];
+        let is = |place: usize| stands(&text[place..], &self.text);
+        if places < 16 {
+            return (0..places).find(|&place| is(place));
+        }
+        if places < 64 {
+            return one_by_one::<16>(places, |at| {
+                let (a, b) = (firsts[at..].first_chunk()?, seconds[at..].first_chunk()?);
+                let hit = both_of(equal(load(a), wanted[0]), equal(load(b), wanted[1]));
+                if any(hit) { among(bits_of(hit).into(), at, is) } else { None }
+            });
+        }
+        one_by_one::<64>(places, |at| {
+            let (a, b) = (firsts[at..].first_chunk()?, seconds[at..].first_chunk()?);
+            let hits = [0, 1, 2, 3].map(|i| {
+                let equal = [equal(load(part(a, i)), wanted[0]), equal(load(part(b, i)), wanted[1])];
+                both_of(equal[0], equal[1])
+            });
+            let one = either(either(hits[0], hits[1]), either(hits[2], hits[3]));
+            if any(one) { among(bits(hits), at, is) } else { None }
+        })
+    }
+}
+
+/// Blocks of `N` places, of at least as many, until one has an answer. The last one overlaps with what was looked
+/// at before, where there was none.
+#[inline(always)]
+fn one_by_one<const N: usize>(places: usize, block: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+    let mut at = 0;
+    while at < places {
+        if let found @ Some(_) = block(at.min(places - N)) {
+            return found;
+        }
+        at += N;
+    }
+    None
+}
+
+/// Whether the text begins with the literal; short ones without a loop.
+#[inline(always)]
+fn stands(text: &[u8], literal: &[u8]) -> bool {
+    let Some(text) = text.get(..literal.len()) else { return false };
+    match (text.first_chunk::<4>(), literal.first_chunk::<4>()) {
+        (Some(first), Some(wanted)) => {
+            first == wanted
+                && text.last_chunk::<4>() == literal.last_chunk::<4>()
+                && (text.len() <= 8 || text == literal)
+        }
+        _ => text.iter().zip(literal).take(3).all(|(a, b)| a == b),
+    }
+}
+
+pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
+    is_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<64>() else { return bytes.is_ascii() };
+    let mut all = of_block(last);
+    for block in bytes.as_chunks::<64>().0 {
+        all = either(all, of_block(block));
+    }
+    bits_of(all) == 0
+}
+#[inline(always)]
+fn of_block(block: &[u8; 64]) -> Vector {
+    let [a, b, c, d] = [0, 1, 2, 3].map(|i| load(part(block, i)));
+    either(either(a, b), either(c, d))
+}
+
+/// Appends what is mostly short without a call of the host, which `memory.copy` of a length that is not known when
+/// it is compiled would be.
+pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.len() {
+        0..4 => bytes.iter().take(3).for_each(|byte| out.push(*byte)),
+        4..8 => pieces::<4>(out, bytes),
+        8..16 => pieces::<8>(out, bytes),
+        16..64 => pieces::<16>(out, bytes),
+        64..=512 => pieces::<64>(out, bytes),
+        _ => out.extend_from_slice(bytes),
+    }
+}
+/// In pieces of `N` bytes, of at least as many; the last one overlaps with what is there already.
+#[inline(always)]
+fn pieces<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len());
+    let (blocks, rest) = bytes.as_chunks::<N>();
+    for block in blocks {
+        out.extend_from_slice(block);
+    }
+    if let Some(last) = bytes.last_chunk::<N>().filter(|_| !rest.is_empty()) {
+        out.truncate(out.len() + rest.len() - N);
+        out.extend_from_slice(last);
+    }
+}
+
+#[inline(always)]
+fn part(block: &[u8; 64], i: usize) -> &[u8; 16] {
+    &block.as_chunks::<16>().0[i]
+}
+#[inline(always)]
+fn bits(hits: [Vector; 4]) -> u64 {
+    let [a, b, c, d] = hits.map(|hit| u64::from(bits_of(hit)));
+    a | b << 16 | c << 32 | d << 48
+}
+#[inline]
+fn among(mut bits: u64, from: usize, is: impl Fn(usize) -> bool) -> Option<usize> {
+    while bits != 0 {
+        let place = from + bits.trailing_zeros() as usize;
+        if is(place) {
+            return Some(place);
+        }
+        bits &= bits - 1;
+    }
+    None
+}
+
+/// How often a byte comes, roughly, in logs: rare ones make the search quick.
+fn commonness(byte: u8) -> u8 {
+    match byte {
+        b' ' | b'e' | 0 => 9,
+        b'a' | b'i' | b'n' | b'o' | b'r' | b's' | b't' => 8,
+        b'0' | b'1' => 7,
+        b'a'..=b'z' => 6,
+        b'2'..=b'9' | b'.' | b'-' | b':' | b'/' | b'"' => 5,
+        b'A'..=b'Z' | b'=' | b',' | b'_' => 3,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Texts of few letters, so that literals nearly stand in many places; lengths around those of the blocks.
+    #[test]
+    fn it_finds_copies_and_checks_as_plain_code_does() {
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut below = move |end: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % end.max(1) as u64) as usize
+        };
+        for _ in 0..20_000 {
+            let letters = [&b"user= 05xyz"[..], b"us", b"ab", b"user=", b"aaaaaaab"][below(5)];
+            let length = [below(20), below(80), below(150), below(600)][below(4)];
+            let mut text: Vec<u8> = (0..length).map(|_| letters[below(letters.len())]).collect();
+            let size = 2 + below(22);
+            let literal: Vec<u8> = match text.len().checked_sub(size) {
+                Some(room) if below(2) == 0 => text[below(room + 1)..][..size].to_vec(),
+                _ => (0..size).map(|_| letters[below(letters.len())]).collect(),
+            };
+            let place = text.windows(size).position(|window| window == literal);
+            let finder = Literal::new(&literal);
+            assert_eq!((finder.find(&text), finder.len()), (place, size), "{literal:?} in {text:?}");
+            let mut out = b"before".to_vec();
+            append(&mut out, &text);
+            assert_eq!(out, [b"before", text.as_slice()].concat());
+            if length > 0 && below(2) == 0 {
+                text[below(length)] |= 0x80;
+            }
+            assert_eq!(is_utf8(&text), str::from_utf8(&text).is_ok(), "{text:?}");
+        }
+    }
+}
