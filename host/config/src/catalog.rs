@@ -32,6 +32,8 @@ pub enum ComponentKind {
     Deserializer,
     /// Turns HTTP requests into events.
     HttpHandler,
+    /// Sends events from outside of an agent: the properties of `flumen avro-client --rpcProps`.
+    RpcClient,
 }
 
 /// A component type that this build can run.

@@ -98,6 +98,7 @@ pub fn kind_name(kind: ComponentKind) -> &'static str {
         ComponentKind::ExtractorSerializer => "extractor serializer",
         ComponentKind::Deserializer => "deserializer",
         ComponentKind::HttpHandler => "HTTP handler",
+        ComponentKind::RpcClient => "RPC client",
     }
 }
 

@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, ComponentKind, ComponentSpec};
 use crate::options::OptionSpec;
 
 /// The chapters in the order of an event's way through an agent.
-const CHAPTERS: [(ComponentKind, &str); 11] = [
+const CHAPTERS: [(ComponentKind, &str); 12] = [
     (ComponentKind::Source, "Sources"),
     (ComponentKind::Interceptor, "Interceptors"),
     (ComponentKind::Selector, "Channel selectors"),
@@ -18,6 +18,7 @@ const CHAPTERS: [(ComponentKind, &str); 11] = [
     (ComponentKind::ExtractorSerializer, "Extractor serializers"),
     (ComponentKind::Deserializer, "Deserializers"),
     (ComponentKind::HttpHandler, "HTTP handlers"),
+    (ComponentKind::RpcClient, "RPC clients"),
 ];
 
 /// The whole reference. The same catalog always gives the same text.

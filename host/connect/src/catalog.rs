@@ -13,7 +13,7 @@ use crate::selector::{AsyncSelector, Selector};
 use crate::serializer::SerializerFactory;
 use crate::sink::Sink;
 use crate::source::Source;
-use crate::{channels, http_handlers, interceptors, processors, selectors, serializers, sinks, sources};
+use crate::{channels, http_handlers, interceptors, processors, rpc, selectors, serializers, sinks, sources};
 
 /// Builds a component from checked settings; the diagnostics say why it could not.
 pub type Build<T> = fn(&Settings) -> Result<T, Diagnostics>;
@@ -107,6 +107,7 @@ pub fn catalog() -> Catalog {
     let specs = specs.chain(serializers::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(http_handlers::TYPES.iter().map(|t| t.spec));
     let specs = specs.chain(sinks::NESTED.iter().copied()).chain(interceptors::NESTED.iter().copied());
+    let specs = specs.chain([rpc::properties::REFERENCE]);
     Catalog::new(specs.chain(plugins().into_iter().flat_map(PluginTypes::specs)))
 }
 

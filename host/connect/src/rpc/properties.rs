@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use flumen_config::options::{Below, Count, Words};
-use flumen_config::{Diagnostic, Diagnostics, OptionValue, Options, Settings, options};
+use flumen_config::{
+    ComponentKind, ComponentSpec, Diagnostic, Diagnostics, OptionValue, Options, Settings, join_options,
+    options,
+};
 
 use super::RpcClient;
 use super::avro::{AvroClient, AvroTarget};
@@ -84,7 +87,8 @@ impl OptionValue for ClientType {
 }
 
 options! {
-    /// Properties of an RPC client.
+    /// The file of `flumen avro-client --rpcProps`, as Flume's `RpcClientFactory` reads it: these keys stand alone, without
+    /// an agent's name in front.
     pub struct RpcOptions {
         /// `default`: the first of the hosts. `default_failover`: one host until it fails, then the next.
         /// `default_loadbalance`: the hosts in turns. All of these speak Avro, as in Flume. `thrift`: the first of the
@@ -126,6 +130,13 @@ options! {
         "maxConnections" => max_connections: Option<String>,
     }
 }
+
+/// The page of the reference.
+pub const REFERENCE: ComponentSpec = ComponentSpec {
+    options: join_options!(RpcOptions::OPTIONS, tls::CLIENT_OPTIONS),
+    check: |settings, diagnostics| client(settings, diagnostics).is_some(),
+    ..ComponentSpec::of::<RpcOptions>(ComponentKind::RpcClient, "rpcProps", &[])
+};
 
 /// The client that the properties describe. It is not connected yet.
 pub fn client(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<Box<dyn RpcClient>> {
