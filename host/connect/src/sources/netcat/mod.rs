@@ -39,7 +39,7 @@ options! {
         /// UTF-8 input are kept as they are, where Flume closes the connection and loses the lines.
         "encoding" => encoding: String = "utf-8".to_owned(),
         /// Most connections at once; more are closed at once. Flumen only.
-        "connectionsMax" => connections_max: Count = Count(10_000),
+        "connectionsMax" => connections_max: Count = Count(100_000),
     }
 }
 

@@ -76,7 +76,7 @@ options! {
         /// How messages are separated: `lines`, `octet-counting` or `auto`; see `syslogtcp`.
         "framing" => framing: Framing = Framing::Auto,
         /// Most connections at once, all ports together; more are closed at once. Flumen only.
-        "connectionsMax" => connections_max: Count = Count(10_000),
+        "connectionsMax" => connections_max: Count = Count(100_000),
         /// Brings Flume's wrong timestamps back, for those who have come to depend on them: most dates without a year are
         /// in 1999 or 2001, and of one with a single digit for the day and one blank the first letter of the host is lost.
         "flumeTimestamps" => flume_timestamps: bool = false,

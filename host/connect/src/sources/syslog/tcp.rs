@@ -69,7 +69,7 @@ options! {
         /// sender of lines is taken for one that counts.
         "framing" => framing: Framing = Framing::Auto,
         /// Most connections at once; more are closed at once. Flumen only.
-        "connectionsMax" => connections_max: Count = Count(10_000),
+        "connectionsMax" => connections_max: Count = Count(100_000),
         /// Brings Flume's wrong timestamps back, for those who have come to depend on them: with a fraction of a second
         /// the offset is not looked at and the time taken for local, and `.1` means one millisecond.
         "flumeTimestamps" => flume_timestamps: bool = false,
