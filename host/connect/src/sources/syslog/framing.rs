@@ -180,8 +180,9 @@ impl Cutter {
         let begin = start + digits + 1;
         let available = input.len() - begin;
         if bytes > self.event_bytes_max {
-            if available == 0 && end == End::Open {
-                return Err(start);
+            if available == 0 {
+                let nothing = Message { start: begin, end: begin, kind: Kind::Cut };
+                return if end == End::Open { Err(start) } else { Ok((nothing, begin)) };
             }
             self.left = bytes;
             return self.rest_of_counted(input, begin, end).map_err(|_| {

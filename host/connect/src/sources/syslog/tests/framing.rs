@@ -94,6 +94,19 @@ fn a_counted_message_longer_than_an_event_is_cut_within_its_length() {
 }
 
 #[test]
+fn a_length_that_nothing_follows_ends_with_the_stream() {
+    // Found by the fuzzer: a length beyond `eventSize` stayed where it was.
+    for length in ["30 ", "3000 "] {
+        for size in [1, usize::MAX] {
+            let input = format!("9 <13>hello{length}");
+            let mut decoder =
+                classic(&[("eventSize", "40"), ("framing", "octet-counting"), ("keepFields", "all")]);
+            assert_eq!(bodies(&in_pieces(&mut decoder, input.as_bytes(), size)), ["<13>hello"]);
+        }
+    }
+}
+
+#[test]
 fn the_last_message_needs_no_line_feed_and_empty_lines_are_none() {
     assert_eq!(auto(b"\n\r\n<13>a\r\n\n<13>b"), ["<13>a", "<13>b"]);
     let found = in_pieces(&mut strict(&[]), b"\n\n<13>1 - h a\n\r\n", 1);
