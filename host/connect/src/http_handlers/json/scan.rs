@@ -15,8 +15,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Strings up to this length are searched byte by byte: a call of the SIMD search costs more.
-const SHORT: usize = 16;
+/// So many times eight bytes of a string are searched here: a call of the SIMD search costs more.
+const WORDS: usize = 2;
 
 /// Why a text is no list of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,14 @@ fn is_literal(byte: u8) -> bool {
             | b'\r'
             | b'\n'
     )
+}
+
+/// Has the highest bit of the first byte that is the quote or a backslash, and none below it (S. E. Anderson, Bit
+/// Twiddling Hacks, "Determine if a word has a zero byte").
+fn hits(word: u64, quote: u8) -> u64 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    let zero_bytes = |word: u64| word.wrapping_sub(LOW) & !word & (LOW << 7);
+    zero_bytes(word ^ (LOW * u64::from(quote))) | zero_bytes(word ^ (LOW * u64::from(b'\\')))
 }
 
 impl<'a> Scanner<'a> {
@@ -228,7 +236,18 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is neither white space nor comment; the reader then stands behind it.
+    #[inline]
     fn significant(&mut self) -> Result<Option<u8>, Fault> {
+        match self.text.get(self.at) {
+            // Nearly always there is nothing to skip.
+            Some(&byte) if byte > b' ' && byte != b'#' && byte != b'/' => {
+                self.at += 1;
+                Ok(Some(byte))
+            }
+            _ => self.behind_blanks(),
+        }
+    }
+    fn behind_blanks(&mut self) -> Result<Option<u8>, Fault> {
         loop {
             let Some(&byte) = self.text.get(self.at) else { return Ok(None) };
             self.at += 1;
@@ -257,6 +276,7 @@ impl<'a> Scanner<'a> {
         start..self.at
     }
 
+    #[inline]
     fn quoted(&mut self, quote: u8) -> Result<Range<usize>, Fault> {
         let start = self.at;
         let Some(found) = self.find(quote, start) else { return self.fault("a string has no end") };
@@ -267,13 +287,18 @@ impl<'a> Scanner<'a> {
         self.unescaped(quote, start, found)
     }
     /// The next quote or backslash.
+    #[inline]
     fn find(&self, quote: u8, from: usize) -> Option<usize> {
-        let rest = &self.text[from..];
-        let short = &rest[..rest.len().min(SHORT)];
-        let found = short.iter().position(|&byte| byte == quote || byte == b'\\').or_else(|| {
-            memchr::memchr2(quote, b'\\', &rest[short.len()..]).map(|found| found + short.len())
-        })?;
-        Some(from + found)
+        let (mut rest, mut at) = (&self.text[from..], from);
+        for _ in 0..WORDS {
+            let Some((word, behind)) = rest.split_first_chunk::<8>() else { break };
+            let hits = hits(u64::from_le_bytes(*word), quote);
+            if hits != 0 {
+                return Some(at + hits.trailing_zeros() as usize / 8);
+            }
+            (rest, at) = (behind, at + 8);
+        }
+        memchr::memchr2(quote, b'\\', rest).map(|found| at + found)
     }
     fn edit(&mut self) -> &mut Vec<u8> {
         let text = self.text;
