@@ -45,21 +45,31 @@ impl Columns {
         self.expected = 0;
     }
 
-    /// Adds a header; without a value it counts as absent. Answers whether the event had it already, which in
-    /// Flume is an error.
-    pub(super) fn push(&mut self, row: u32, name: &[u8], value: Option<Range<usize>>) -> Result<bool, Fault> {
+    /// Adds a header; without a value it counts as absent. Answers its column; none if the event had it already,
+    /// which in Flume is an error.
+    pub(super) fn push(
+        &mut self,
+        row: u32,
+        name: &[u8],
+        value: Option<Range<usize>>,
+    ) -> Result<Option<usize>, Fault> {
         let at = self.column(name)?;
         self.expected = at + 1;
-        let column = &mut self.columns[at];
-        if column.rows.last() == Some(&row) {
-            return Ok(true);
+        if self.columns[at].rows.last() == Some(&row) {
+            return Ok(None);
         }
         if let Some(place) = value {
-            column.rows.push(row);
-            column.spans.push(Span::new(place));
-            self.touched.push(at);
+            self.push_at(at, row, place);
         }
-        Ok(false)
+        Ok(Some(at))
+    }
+    /// Adds a header that the event has not.
+    #[inline]
+    pub(super) fn push_at(&mut self, column: usize, row: u32, value: Range<usize>) {
+        self.touched.push(column);
+        let column = &mut self.columns[column];
+        column.rows.push(row);
+        column.spans.push(Span::new(value));
     }
 
     fn column(&mut self, name: &[u8]) -> Result<usize, Fault> {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flumen_event::{Batch, Span};
 
 use super::columns::Columns;
+use super::form::{Form, Part, Role};
 use super::scan::{Fault, Scanner, Value};
 
 /// The events of a text, which must be UTF-8. Bodies are text; how they become bytes of another charset is the
@@ -17,6 +18,7 @@ pub fn read(text: &Bytes) -> Result<Batch, Fault> {
     let mut list = List {
         scanner: Scanner::new(text),
         columns: Columns::default(),
+        form: Form::default(),
         bodies: Vec::new(),
         has_null: false,
     };
@@ -27,6 +29,8 @@ pub fn read(text: &Bytes) -> Result<Batch, Fault> {
 struct List<'a> {
     scanner: Scanner<'a>,
     columns: Columns,
+    /// Of the event that was read last.
+    form: Form,
     bodies: Vec<Span>,
     /// Flume finds out after it has read everything.
     has_null: bool,
@@ -42,7 +46,11 @@ impl List<'_> {
                     is_first = false;
                     match element {
                         Value::Null => self.has_null = true,
-                        Value::Object => self.event()?,
+                        Value::Object => {
+                            if !self.one_more()? {
+                                self.event()?;
+                            }
+                        }
                         Value::Text(_) | Value::Array => return self.scanner.fault("an event is an object"),
                     }
                 }
@@ -54,22 +62,60 @@ impl List<'_> {
         if self.has_null { Err(Fault::Unusable("an event is null")) } else { Ok(()) }
     }
 
+    /// Reads an event that is written like the last one. False, and nothing is read, if it is not.
+    fn one_more(&mut self) -> Result<bool, Fault> {
+        if !self.form.is_known() {
+            return Ok(false);
+        }
+        self.columns.next_event();
+        let (start, row) = (self.scanner.at(), self.row());
+        let mut body = 0..0;
+        for Part { fixed, role } in &self.form.parts {
+            if !self.scanner.same(fixed) {
+                self.scanner.back_to(start);
+                self.columns.forget_event();
+                return Ok(false);
+            }
+            let text = self.scanner.quoted(b'"')?;
+            match *role {
+                Role::Body => body = text,
+                Role::Header(column) => self.columns.push_at(column, row, text),
+            }
+        }
+        if !self.scanner.same(&self.form.end) {
+            self.scanner.back_to(start);
+            self.columns.forget_event();
+            return Ok(false);
+        }
+        self.bodies.push(Span::new(body));
+        Ok(true)
+    }
+
     fn event(&mut self) -> Result<(), Fault> {
         self.columns.next_event();
-        let mut body = None;
+        self.form.begin(&self.scanner);
+        let (mut body, mut has_headers) = (None, false);
         let mut is_first = true;
         while let Some(name) = self.scanner.name(is_first)? {
             is_first = false;
             let value = self.scanner.value()?;
             match self.scanner.bytes(&name) {
-                b"body" => body = self.scanner.text_of(value)?,
+                b"body" => {
+                    self.form.note(&self.scanner, &value, Role::Body);
+                    body = self.scanner.text_of(value)?;
+                }
                 b"headers" => {
+                    if has_headers {
+                        self.form.give_up();
+                    }
+                    has_headers = true;
                     self.columns.forget_event();
                     self.headers(value)?;
                 }
                 _ => self.scanner.skip(value)?,
             }
         }
+        self.form.finish(&self.scanner);
         self.bodies.push(Span::new(body.unwrap_or(0..0)));
         Ok(())
     }
@@ -86,6 +132,7 @@ impl List<'_> {
                 Ok(())
             }
             Value::Array => {
+                self.form.give_up();
                 let mut is_first = true;
                 while let Some(pair) = self.scanner.element(is_first)? {
                     is_first = false;
@@ -98,8 +145,10 @@ impl List<'_> {
     }
     fn header(&mut self, name: &Range<usize>) -> Result<(), Fault> {
         let value = self.scanner.value()?;
-        let value = self.scanner.text_of(value)?;
-        self.push(name, value)
+        let text = self.scanner.text_of(value.clone())?;
+        let column = self.push(name, text)?;
+        self.form.note(&self.scanner, &value, Role::Header(column));
+        Ok(())
     }
     /// `["name", "value"]`, a form of maps that Gson reads as well.
     fn pair(&mut self, pair: Value) -> Result<(), Fault> {
@@ -118,12 +167,16 @@ impl List<'_> {
             Some(_) => self.scanner.fault("a pair has two parts"),
         }
     }
-    fn push(&mut self, name: &Range<usize>, value: Option<Range<usize>>) -> Result<(), Fault> {
-        // Bodies ascend one by one in a text below 1 GiB, so 32 bits hold their number.
-        let row = self.bodies.len() as u32;
-        if self.columns.push(row, self.scanner.bytes(name), value)? {
-            return self.scanner.fault("a header occurs twice in one event");
+    /// Adds a header and answers its column.
+    fn push(&mut self, name: &Range<usize>, value: Option<Range<usize>>) -> Result<usize, Fault> {
+        match self.columns.push(self.row(), self.scanner.bytes(name), value)? {
+            Some(column) => Ok(column),
+            None => self.scanner.fault("a header occurs twice in one event"),
         }
-        Ok(())
+    }
+    /// The number of the event that is being read.
+    fn row(&self) -> u32 {
+        // Bodies ascend one by one in a text below 1 GiB, so 32 bits hold their number.
+        self.bodies.len() as u32
     }
 }

@@ -2,6 +2,7 @@
 
 mod columns;
 mod events;
+mod form;
 mod scan;
 #[cfg(test)]
 mod tests;

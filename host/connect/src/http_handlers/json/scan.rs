@@ -89,6 +89,25 @@ impl<'a> Scanner<'a> {
         Self { text, at, edited: None }
     }
 
+    /// Where the reader stands in the text.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+    /// Goes back to where the reader stood before.
+    pub(super) fn back_to(&mut self, at: usize) {
+        self.at = at;
+    }
+    /// Passes over what stands at another place of the text too; false, and nothing is passed, if it does not follow.
+    pub(super) fn same(&mut self, place: &Range<usize>) -> bool {
+        let is_same = self.text[self.at..].starts_with(&self.text[place.clone()]);
+        self.at += if is_same { place.len() } else { 0 };
+        is_same
+    }
+    /// Whether a text that was read was a string, and in double quotes. There is no quote right before other text.
+    pub(super) fn is_in_double_quotes(&self, place: &Range<usize>) -> bool {
+        place.start > 0 && self.text[place.start - 1] == b'"'
+    }
+
     /// The bytes of a string.
     pub(super) fn bytes(&self, place: &Range<usize>) -> &[u8] {
         &self.edited.as_deref().unwrap_or(self.text)[place.clone()]
@@ -276,8 +295,9 @@ impl<'a> Scanner<'a> {
         start..self.at
     }
 
+    /// The rest of a string behind its opening quote; the reader then stands behind the closing one.
     #[inline]
-    fn quoted(&mut self, quote: u8) -> Result<Range<usize>, Fault> {
+    pub(super) fn quoted(&mut self, quote: u8) -> Result<Range<usize>, Fault> {
         let start = self.at;
         let Some(found) = self.find(quote, start) else { return self.fault("a string has no end") };
         if self.text[found] == quote {

@@ -158,7 +158,58 @@ fn deep_nesting_and_many_names_are_bounded() {
     assert_eq!(read(&diverse.into()).err(), Some(Fault::TooDiverse));
 }
 
+/// What an event may be written like.
+fn event() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let text = prop::sample::select(vec![
+        r#""""#, r#""x""#, r#""longer""#, r#""a\tb""#, r#""\u00e9\"""#, r#""\x""#, "'x'", "x", "1", "true", "TRUE", "null",
+        "[]", r#"{"body":"inner"}"#, r#"["k","v"]"#,
+    ]);
+    let headers = prop_oneof![
+        4 => (text.clone(), text.clone()).prop_map(|(a, b)| format!(r#"{{"a":{a},"b":{b}}}"#)),
+        2 => text.clone().prop_map(|a| format!(r#"{{ "\u0061" = {a} }}"#)),
+        1 => text.clone().prop_map(|a| format!(r#"{{"a":{a},"a":"again"}}"#)),
+        1 => text.clone().prop_map(|a| format!(r#"[["a",{a}]]"#)),
+        1 => text.clone().prop_map(str::to_owned),
+    ];
+    prop_oneof![
+        4 => (headers.clone(), text.clone()).prop_map(|(h, t)| format!(r#"{{"headers":{h},"body":{t}}}"#)),
+        2 => (headers.clone(), text.clone()).prop_map(|(h, t)| format!(r#"{{"body": {t}, "headers": {h} }}"#)),
+        1 => (text.clone(), text.clone()).prop_map(|(a, b)| format!(r#"{{"body":{a},"body":{b}}}"#)),
+        1 => (text.clone(), text.clone()).prop_map(|(a, b)| format!(r#"{{"other":{a},"body":{b}}}"#)),
+        1 => (headers.clone(), headers).prop_map(|(a, b)| format!(r#"{{"headers":{a},"headers":{b}}}"#)),
+        1 => text.prop_map(|t| format!("{{body /* \" */:{t}}}")),
+        1 => Just("{}".to_owned()),
+    ]
+}
+
+/// Headers and body of each event; a fault without its place.
+fn rows(text: String) -> Result<Vec<(Vec<(String, String)>, Vec<u8>)>, String> {
+    let batch = read(&text.into()).map_err(|fault| match fault {
+        Fault::Syntax { what, .. } => what.to_owned(),
+        other => format!("{other:?}"),
+    })?;
+    let row = |event: flumen_event::EventRef<'_>| {
+        let headers = event.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut headers: Vec<_> = headers.collect();
+        headers.sort_unstable();
+        (headers, event.body().to_vec())
+    };
+    Ok(batch.iter().map(row).collect())
+}
+
 proptest::proptest! {
+    #[test]
+    fn an_event_is_read_the_same_whatever_stands_before_it(
+        events in proptest::collection::vec(event(), 1..8),
+        repeats in 1usize..3,
+    ) {
+        let events: Vec<_> = events.iter().flat_map(|event| std::iter::repeat_n(event.as_str(), repeats)).collect();
+        let alone: Result<Vec<_>, _> = events.iter().map(|event| rows(format!("[{event}]"))).collect();
+        let together = rows(format!("[{}]", events.join(",")));
+        proptest::prop_assert_eq!(together, alone.map(|rows| rows.concat()));
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         let text = as_java_reads(&bytes).into_owned();
