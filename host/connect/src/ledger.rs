@@ -83,6 +83,8 @@ counters! {
         open_connections,
         /// Connections closed at once because there were as many as the source may have.
         connections_refused,
+        /// Datagrams that the kernel lost, as they came faster than they were read. They are not among `received`.
+        datagrams_lost,
         /// `EventReadFail`: input that could not be read or decoded.
         event_read_fail,
         /// `ChannelWriteFail`: batches that a channel refused.

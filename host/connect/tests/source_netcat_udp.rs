@@ -4,6 +4,7 @@
 mod agent;
 
 use std::net::UdpSocket;
+use std::sync::atomic::Ordering::Relaxed;
 
 use agent::{Agent, until};
 
@@ -125,6 +126,26 @@ async fn beyond_the_bound_datagrams_are_dropped_and_counted() {
     agent.stop().await;
     assert_eq!(agent.received(), agent.accepted() + agent.dropped());
     assert!(agent.received() <= sent && agent.in_channel() == 5);
+}
+
+/// On the test's own thread: while it sends, nobody reads.
+#[tokio::test]
+async fn what_the_kernel_loses_is_counted_too() {
+    for kind in ["netcatudp", "syslogudp"] {
+        let port = free_port("127.0.0.1");
+        let mut agent = Agent::start(kind, 100_000, &[("bind", "127.0.0.1"), ("port", &port.to_string())]);
+        tokio::time::timeout(agent::PATIENCE, agent.ready.notified()).await.expect("it gets ready");
+        let client = UdpSocket::bind("127.0.0.1:0").expect("bound");
+        let sent = 40_000;
+        for _ in 0..sent {
+            client.send_to(b"<13>Oct 11 22:14:15 h text", ("127.0.0.1", port)).expect("sent");
+        }
+        let lost = || agent.counters.datagrams_lost.load(Relaxed);
+        until("all are counted", || agent.received() + lost() == sent).await;
+        assert!(lost() > 0, "{kind}: the kernel kept them all");
+        agent.stop().await;
+        assert_eq!(agent.received(), agent.accepted(), "{kind}");
+    }
 }
 
 #[tokio::test]

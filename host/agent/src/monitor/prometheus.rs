@@ -131,6 +131,11 @@ fn source_families(seen: &Seen<'_>) -> Vec<Family> {
         "counter",
         "Connections closed at once: there were `connectionsMax` already.",
     );
+    let mut lost = family(
+        "flumen_source_datagrams_lost_total",
+        "counter",
+        "Datagrams that the kernel lost: they came faster than they were read.",
+    );
     let mut unreadable =
         family("flumen_source_read_failures_total", "counter", "Input that could not be decoded.");
     let mut letters = family(
@@ -152,12 +157,13 @@ fn source_families(seen: &Seen<'_>) -> Vec<Family> {
             rejected.samples.push((labels(), get(&c.rejected) as f64));
             connections.samples.push((labels(), get(&c.open_connections) as f64));
             refused.samples.push((labels(), get(&c.connections_refused) as f64));
+            lost.samples.push((labels(), get(&c.datagrams_lost) as f64));
             unreadable.samples.push((labels(), get(&c.event_read_fail) as f64));
             letters.samples.push((labels(), get(&c.dead_letters) as f64));
             pressure.samples.push((labels(), get(&c.back_pressure_ms) as f64 / 1000.0));
         }
     }
-    vec![received, accepted, rejected, letters, connections, refused, unreadable, pressure]
+    vec![received, accepted, rejected, letters, connections, refused, lost, unreadable, pressure]
 }
 
 fn channel_families(seen: &Seen<'_>) -> Vec<Family> {

@@ -4,6 +4,7 @@ mod arena;
 mod avro;
 mod avro_legacy;
 mod backlog;
+mod datagrams;
 mod exec;
 mod http;
 mod large_reads;

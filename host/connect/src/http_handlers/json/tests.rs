@@ -162,8 +162,21 @@ fn deep_nesting_and_many_names_are_bounded() {
 fn event() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let text = prop::sample::select(vec![
-        r#""""#, r#""x""#, r#""longer""#, r#""a\tb""#, r#""\u00e9\"""#, r#""\x""#, "'x'", "x", "1", "true", "TRUE", "null",
-        "[]", r#"{"body":"inner"}"#, r#"["k","v"]"#,
+        r#""""#,
+        r#""x""#,
+        r#""longer""#,
+        r#""a\tb""#,
+        r#""\u00e9\"""#,
+        r#""\x""#,
+        "'x'",
+        "x",
+        "1",
+        "true",
+        "TRUE",
+        "null",
+        "[]",
+        r#"{"body":"inner"}"#,
+        r#"["k","v"]"#,
     ]);
     let headers = prop_oneof![
         4 => (text.clone(), text.clone()).prop_map(|(a, b)| format!(r#"{{"a":{a},"b":{b}}}"#)),

@@ -26,6 +26,7 @@ use crate::ledger::add;
 use crate::listen;
 use crate::source::{Source, SourceContext, SourceEnd};
 use crate::sources::backlog::{Backlog, Causes};
+use crate::sources::datagrams::Losses;
 
 use intake::Intake;
 
@@ -34,7 +35,8 @@ options! {
     /// of them. What follows the line feed is not used. A datagram holds at most 65,507 bytes.
     ///
     /// While the channel is full, up to 16 MiB of datagrams wait in memory. Those beyond are lost, as UDP
-    /// cannot make its senders wait, and counted as dropped.
+    /// cannot make its senders wait, and counted as dropped. What the kernel lost is counted as well, in
+    /// `flumen_source_datagrams_lost_total`.
     pub struct NetcatUdpOptions {
         /// Address to receive at: an IP address or a host name. `0.0.0.0` means all, IPv6 included.
         "bind" => bind: String,
@@ -71,6 +73,11 @@ const STORE_TIME_MAX: Duration = Duration::from_secs(4);
 #[error("the socket failed: {0}")]
 struct ReceiveError(std::io::Error);
 
+fn failed(error: std::io::Error, context: &SourceContext) -> Result<SourceEnd, ComponentError> {
+    add(&context.counters.event_read_fail, 1);
+    Err(ReceiveError(error).into())
+}
+
 struct NetcatUdp {
     bind: String,
     port: u16,
@@ -85,15 +92,15 @@ impl Source for NetcatUdp {
         context.ready();
         let backlog = Backlog::new(context.outlet.clone(), CAUSES);
         let mut storing = pin!(backlog.store_all(|batch, ()| ready(batch)));
+        let mut losses = Losses::new(&socket, context);
         let outcome = select! {
             biased;
             () = context.stop.requested() => Ok(SourceEnd::Stopped),
             () = &mut storing => Ok(SourceEnd::Stopped),
-            error = self.receive_all(&socket, &backlog) => {
-                add(&context.counters.event_read_fail, 1);
-                Err(ReceiveError(error).into())
-            }
+            error = losses.count_all() => failed(error, context),
+            error = self.receive_all(&socket, &backlog) => failed(error, context),
         };
+        losses.count();
         backlog.close();
         // What finds no room in time is counted as dropped when the backlog goes.
         let _late = timeout(STORE_TIME_MAX, storing).await;

@@ -25,6 +25,7 @@ use crate::listen;
 use crate::source::{Source, SourceContext, SourceEnd};
 use crate::sources::arena::Arena;
 use crate::sources::backlog::{Backlog, Causes};
+use crate::sources::datagrams::Losses;
 
 use super::client::{ClientHeaders, Ports};
 use super::connection::{Complaints, now_ms};
@@ -41,7 +42,8 @@ options! {
     /// A datagram is one message, however many lines it has; a line end at its end is not part of it.
     ///
     /// While the channel is full, up to 16 MiB of datagrams wait in memory. Those beyond are lost, as UDP cannot make its
-    /// senders wait, and counted as dropped.
+    /// senders wait, and counted as dropped. What the kernel lost is counted as well, in
+    /// `flumen_source_datagrams_lost_total`.
     pub struct SyslogUdpOptions {
         /// UDP port. With 0 the system chooses one; the log says which.
         "port" => port: u16,
@@ -116,6 +118,11 @@ fn make(settings: &Settings, diagnostics: &mut Diagnostics) -> Option<SyslogUdp>
 #[error("the socket failed: {0}")]
 struct ReceiveError(io::Error);
 
+fn failed(error: io::Error, context: &SourceContext) -> Result<SourceEnd, ComponentError> {
+    add(&context.counters.event_read_fail, 1);
+    Err(ReceiveError(error).into())
+}
+
 struct SyslogUdp {
     host: String,
     port: u16,
@@ -136,15 +143,15 @@ impl Source for SyslogUdp {
             async move { headers.on_datagrams(batch, senders, &names).await }
         }));
         let mut intake = Intake::new(self);
+        let mut losses = Losses::new(&socket, context);
         let outcome = select! {
             biased;
             () = context.stop.requested() => Ok(SourceEnd::Stopped),
             () = &mut storing => Ok(SourceEnd::Stopped),
-            error = intake.receive_all(&socket, (&backlog, context)) => {
-                add(&context.counters.event_read_fail, 1);
-                Err(ReceiveError(error).into())
-            }
+            error = losses.count_all() => failed(error, context),
+            error = intake.receive_all(&socket, (&backlog, context)) => failed(error, context),
         };
+        losses.count();
         // What the kernel holds already is this agent's as much as what it has handed over.
         let _last = intake.receive(&socket, context);
         intake.hand_on(&backlog);
