@@ -161,13 +161,9 @@ fn deep_nesting_and_many_names_are_bounded() {
 /// What an event may be written like.
 fn event() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
-    let text = prop::sample::select(vec![
-        r#""""#,
-        r#""x""#,
-        r#""longer""#,
-        r#""a\tb""#,
-        r#""\u00e9\"""#,
-        r#""\x""#,
+    let string =
+        prop::sample::select(vec![r#""""#, r#""x""#, r#""longer""#, r#""a\tb""#, r#""\u00e9\"""#, r#""\x""#]);
+    let other = prop::sample::select(vec![
         "'x'",
         "x",
         "1",
@@ -178,6 +174,7 @@ fn event() -> impl proptest::strategy::Strategy<Value = String> {
         r#"{"body":"inner"}"#,
         r#"["k","v"]"#,
     ]);
+    let text = prop_oneof![3 => string, 1 => other];
     let headers = prop_oneof![
         4 => (text.clone(), text.clone()).prop_map(|(a, b)| format!(r#"{{"a":{a},"b":{b}}}"#)),
         2 => text.clone().prop_map(|a| format!(r#"{{ "\u0061" = {a} }}"#)),
@@ -190,14 +187,17 @@ fn event() -> impl proptest::strategy::Strategy<Value = String> {
         2 => (headers.clone(), text.clone()).prop_map(|(h, t)| format!(r#"{{"body": {t}, "headers": {h} }}"#)),
         1 => (text.clone(), text.clone()).prop_map(|(a, b)| format!(r#"{{"body":{a},"body":{b}}}"#)),
         1 => (text.clone(), text.clone()).prop_map(|(a, b)| format!(r#"{{"other":{a},"body":{b}}}"#)),
-        1 => (headers.clone(), headers).prop_map(|(a, b)| format!(r#"{{"headers":{a},"headers":{b}}}"#)),
+        2 => (headers.clone(), headers).prop_map(|(a, b)| format!(r#"{{"headers":{a},"headers":{b}}}"#)),
         1 => text.prop_map(|t| format!("{{body /* \" */:{t}}}")),
         1 => Just("{}".to_owned()),
     ]
 }
 
-/// Headers and body of each event; a fault without its place.
-fn rows(text: String) -> Result<Vec<(Vec<(String, String)>, Vec<u8>)>, String> {
+/// Headers and body of an event.
+type Row = (Vec<(String, String)>, Vec<u8>);
+
+/// The events; a fault without its place.
+fn rows(text: String) -> Result<Vec<Row>, String> {
     let batch = read(&text.into()).map_err(|fault| match fault {
         Fault::Syntax { what, .. } => what.to_owned(),
         other => format!("{other:?}"),
@@ -209,6 +209,13 @@ fn rows(text: String) -> Result<Vec<(Vec<(String, String)>, Vec<u8>)>, String> {
         (headers, event.body().to_vec())
     };
     Ok(batch.iter().map(row).collect())
+}
+
+#[test]
+fn the_last_of_several_headers_and_bodies_counts_however_often_it_is_so() {
+    let event = r#"{"headers":{"a":"1"},"body":"first","headers":{"b":"2"},"body":"last"}"#;
+    let row = (vec![("b".to_owned(), "2".to_owned())], b"last".to_vec());
+    assert_eq!(rows(format!("[{event},{event},{event}]")), Ok(vec![row; 3]));
 }
 
 proptest::proptest! {
