@@ -31,6 +31,19 @@ fn handler(bencher: divan::Bencher<'_, '_>, (_, tail): (&str, &str)) {
     bencher.counter(ItemsCount::new(EVENTS)).bench(|| json::read(&request).expect("events"));
 }
 
+/// Events that are never written like the one before them: each is read anew.
+#[divan::bench]
+fn handler_of_two_forms_in_turn(bencher: divan::Bencher<'_, '_>) {
+    let event = |n: usize| {
+        let (seq, host) = (format!(r#""seq":"{n}""#), r#""host":"h1""#);
+        let headers = if n % 2 == 0 { format!("{seq},{host}") } else { format!("{host},{seq}") };
+        format!(r#"{{"headers":{{{headers}}},"body":"{n:010} {}"}}"#, "x".repeat(189))
+    };
+    let events: Vec<String> = (0..EVENTS).map(event).collect();
+    let request = Bytes::from(format!("[{}]", events.join(",")));
+    bencher.counter(ItemsCount::new(EVENTS)).bench(|| json::read(&request).expect("events"));
+}
+
 #[divan::bench]
 fn serde_json(bencher: divan::Bencher<'_, '_>) {
     let request = request("");
