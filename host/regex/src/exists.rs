@@ -57,8 +57,30 @@ enum Rest {
     Pattern(meta::Regex),
 }
 
-/// ASCII characters, one bit each.
-pub(crate) type AsciiSet = u128;
+/// ASCII characters, one bit each. Two words, because WebAssembly has no 128 bits: each shift would be a call, and a
+/// choice between two halves of a `u128` is made into such a shift again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AsciiSet([u64; 2]);
+
+impl AsciiSet {
+    pub(crate) fn of(bytes: impl Iterator<Item = u8>) -> Self {
+        let mut set = Self::default();
+        for byte in bytes {
+            assert!(byte.is_ascii(), "{byte} is no ASCII");
+            set.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        }
+        set
+    }
+    #[inline(always)]
+    pub(crate) fn holds(self, byte: u8) -> bool {
+        byte.is_ascii() && self.0[usize::from(byte >> 6 & 1)] >> (byte & 63) & 1 == 1
+    }
+    /// Its one character.
+    pub(crate) fn only(self) -> Option<u8> {
+        let mut all = (0..128).filter(|byte| self.holds(*byte));
+        all.next().filter(|_| all.next().is_none())
+    }
+}
 
 /// Longer sequences are left to an automaton.
 const ASCII_SETS_MAX: usize = 64;
@@ -159,14 +181,7 @@ impl Line {
 }
 
 pub(crate) fn takes(sets: &[AsciiSet], text: &[u8]) -> bool {
-    sets.iter().zip(text).all(|(set, &byte)| holds(*set, byte))
-}
-
-/// Whether a byte is one of a set's. By halves: WebAssembly has no 128 bits, and would call a function.
-#[inline(always)]
-pub(crate) fn holds(set: AsciiSet, byte: u8) -> bool {
-    let half = if byte < 64 { set as u64 } else { (set >> 64) as u64 };
-    byte.is_ascii() && half >> (byte & 63) & 1 == 1
+    sets.iter().zip(text).all(|(set, &byte)| set.holds(byte))
 }
 
 /// The sequence as one set for each of its characters, if it has a fixed length and takes only ASCII.
@@ -183,9 +198,8 @@ pub(crate) fn ascii_sets(nodes: &[Node]) -> Option<Vec<AsciiSet>> {
         if sets.len() + times > ASCII_SETS_MAX || set.ranges().iter().any(|&(_, last)| last > 0x7F) {
             return None;
         }
-        let bits =
-            set.ranges().iter().flat_map(|&(first, last)| first..=last).fold(0, |bits, c| bits | 1 << c);
-        sets.extend(std::iter::repeat_n(bits, times));
+        let characters = set.ranges().iter().flat_map(|&(first, last)| first..=last);
+        sets.extend(std::iter::repeat_n(AsciiSet::of(characters.map(|c| c as u8)), times));
     }
     Some(sets)
 }

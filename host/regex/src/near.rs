@@ -11,7 +11,7 @@
 use regex_automata::{Anchored, Input, meta};
 
 use crate::ast::{Kind, Node};
-use crate::exists::{AsciiSet, ascii_sets, flatten, holds, takes};
+use crate::exists::{AsciiSet, ascii_sets, flatten, takes};
 use crate::scan::Literal;
 
 /// Shorter literals are found too often.
@@ -35,7 +35,7 @@ impl Near {
         let fixed = nodes.iter().map_while(|node| ascii_sets(std::slice::from_ref(node)));
         let taken = fixed.map(|more| sets.extend(more)).count();
         let literal = literal(&sets)?;
-        let bytes: Vec<u8> = sets[literal.clone()].iter().map(|set| set.trailing_zeros() as u8).collect();
+        let bytes: Vec<u8> = sets[literal.clone()].iter().filter_map(|set| set.only()).collect();
         // What is behind the literal and fixed as well could be compared; the automaton does it for now.
         let ends_there = taken == nodes.len() && literal.end == sets.len();
         let whole = if ends_there { None } else { Some(whole()?) };
@@ -50,15 +50,26 @@ impl Near {
 
     /// Whether the text has a match.
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        match &self.whole {
+            None => self.literal.find_where(text, |place| self.start(text, place).is_some()).is_some(),
+            Some(whole) => self.is_match_of_whole(whole, text),
+        }
+    }
+
+    /// Where a match begins whose literal stands there.
+    #[inline(always)]
+    fn start(&self, text: &[u8], place: usize) -> Option<usize> {
+        let start = place.checked_sub(self.before.len())?;
+        takes(&self.before, &text[start..place]).then_some(start)
+    }
+
+    #[inline(never)]
+    fn is_match_of_whole(&self, whole: &meta::Regex, text: &[u8]) -> bool {
         let (mut at, mut tries) = (0, 0);
         while let Some(found) = self.literal.find(&text[at..]) {
             let place = at + found;
             at = place + 1;
-            let Some(start) = place.checked_sub(self.before.len()) else { continue };
-            if !takes(&self.before, &text[start..place]) {
-                continue;
-            }
-            let Some(whole) = &self.whole else { return true };
+            let Some(start) = self.start(text, place) else { continue };
             if tries == TRIES_MAX {
                 return whole.is_match(Input::new(text).range(start..));
             }
@@ -94,11 +105,8 @@ impl Run {
         }
         let body = ascii_sets(std::slice::from_ref(&repeat.body))?;
         let [set] = body.as_slice() else { return None };
-        let literal = ascii_sets(literal)?;
-        if literal.len() < LITERAL_BYTES_MIN || literal.iter().any(|set| set.count_ones() != 1) {
-            return None;
-        }
-        let bytes: Vec<u8> = literal.iter().map(|set| set.trailing_zeros() as u8).collect();
+        let bytes: Option<Vec<u8>> = ascii_sets(literal)?.iter().map(|set| set.only()).collect();
+        let bytes = bytes.filter(|bytes| bytes.len() >= LITERAL_BYTES_MIN)?;
         let literal = Literal::new(&bytes);
         Some(Self { literal, set: *set, least: repeat.min as usize })
     }
@@ -109,7 +117,7 @@ impl Run {
         loop {
             at += self.literal.find(&text[at..])?;
             let rest = &text[at + self.literal.len()..];
-            let run = rest.iter().position(|byte| !holds(self.set, *byte));
+            let run = rest.iter().position(|byte| !self.set.holds(*byte));
             let run = run.unwrap_or(rest.len());
             if run >= self.least {
                 return Some((at, text.len() - rest.len() + run));
@@ -124,7 +132,7 @@ fn literal(sets: &[AsciiSet]) -> Option<std::ops::Range<usize>> {
     let mut best: Option<std::ops::Range<usize>> = None;
     let mut start = 0;
     for end in 1..=sets.len() {
-        if sets[end - 1].count_ones() != 1 {
+        if sets[end - 1].only().is_none() {
             start = end;
         } else if best.as_ref().is_none_or(|best| end - start > best.len()) {
             best = Some(start..end);

@@ -103,10 +103,16 @@ impl JavaRegex {
     }
 
     /// Whether the pattern matches somewhere in the body: `Matcher.find()`.
+    #[inline]
     pub fn find(&self, body: &[u8]) -> Result<bool, MatchError> {
-        if let Some(answer) = self.inner.linear.as_ref().and_then(|linear| linear.is_match_of_bytes(body)) {
-            return Ok(answer);
+        match self.inner.linear.as_ref().and_then(|linear| linear.is_match_of_bytes(body)) {
+            Some(answer) => Ok(answer),
+            None => self.find_in_text(body),
         }
+    }
+
+    #[inline(never)]
+    fn find_in_text(&self, body: &[u8]) -> Result<bool, MatchError> {
         let text = &*text::decode(body);
         if let Some(linear) = &self.inner.linear {
             match fit(linear, text) {

@@ -35,6 +35,18 @@ mod imp {
         pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
             self.0.find(text)
         }
+        /// The first of its places that `holds` takes.
+        #[inline]
+        pub(crate) fn find_where(&self, text: &[u8], holds: impl Fn(usize) -> bool) -> Option<usize> {
+            let mut at = 0;
+            loop {
+                let place = at + self.0.find(&text[at..])?;
+                if holds(place) {
+                    return Some(place);
+                }
+                at = place + 1;
+            }
+        }
     }
 
     #[inline]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::ast::{Assert, Behind, Fold, Kind, Look, Node, Repeat, Shape};
+use crate::exists::AsciiSet;
 use crate::set::CharSet;
 
 /// Programs may have this many instructions; counted repeats are counted, not copied, so that only
@@ -99,19 +100,19 @@ pub(super) struct Atoms {
 /// A set, with an ASCII table in front.
 #[derive(Debug)]
 pub(super) struct Class {
-    ascii: u128,
+    ascii: AsciiSet,
     set: Arc<CharSet>,
 }
 
 impl Class {
     fn new(set: &Arc<CharSet>) -> Arc<Class> {
-        let ascii = (0..128).filter(|&c| set.contains(c)).fold(0, |bits, c| bits | 1 << c);
+        let ascii = AsciiSet::of((0..128).filter(|&c| set.contains(u32::from(c))));
         Arc::new(Class { ascii, set: Arc::clone(set) })
     }
 
     /// Whether `c` is in the set.
     pub(super) fn contains(&self, c: u32) -> bool {
-        if c < 128 { self.ascii >> c & 1 == 1 } else { self.set.contains(c) }
+        if c < 128 { self.ascii.holds(c as u8) } else { self.set.contains(c) }
     }
 }
 

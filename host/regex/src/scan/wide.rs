@@ -22,14 +22,19 @@ impl Literal {
     }
     /// The first place where it stands.
     pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+        self.find_where(text, |_| true)
+    }
+    /// The first of its places that `holds` takes, in one pass.
+    #[inline(always)]
+    pub(crate) fn find_where(&self, text: &[u8], holds: impl Fn(usize) -> bool) -> Option<usize> {
         let places = (text.len() + 1).checked_sub(self.text.len())?;
         let [first, second] = self.rare;
         let (firsts, seconds) = (&text[first..][..places], &text[second..][..places]);
-        let wanted = [splat(self.text[first]), splat(self.text[second])];
-        let is = |place: usize| stands(&text[place..], &self.text);
+        let is = |place: usize| stands(&text[place..], &self.text) && holds(place);
         if places < 16 {
             return (0..places).find(|&place| is(place));
         }
+        let wanted = [splat(self.text[first]), splat(self.text[second])];
         if places < 64 {
             return one_by_one::<16>(places, |at| {
                 let (a, b) = (firsts[at..].first_chunk()?, seconds[at..].first_chunk()?);
@@ -38,13 +43,15 @@ impl Literal {
             });
         }
         one_by_one::<64>(places, |at| {
-            let (a, b) = (firsts[at..].first_chunk()?, seconds[at..].first_chunk()?);
-            let hits = [0, 1, 2, 3].map(|i| {
-                let equal = [equal(load(part(a, i)), wanted[0]), equal(load(part(b, i)), wanted[1])];
-                both_of(equal[0], equal[1])
-            });
-            let one = either(either(hits[0], hits[1]), either(hits[2], hits[3]));
-            if any(one) { among(bits(hits), at, is) } else { None }
+            let a = firsts[at..].first_chunk()?;
+            let hits = [0, 1, 2, 3].map(|i| equal(load(part(a, i)), wanted[0]));
+            // Most blocks have not even the rarer of both bytes.
+            if !any(any_of(hits)) {
+                return None;
+            }
+            let b = seconds[at..].first_chunk()?;
+            let hits = [0, 1, 2, 3].map(|i| both_of(hits[i], equal(load(part(b, i)), wanted[1])));
+            if any(any_of(hits)) { among(bits(hits), at, is) } else { None }
         })
     }
 }
@@ -92,7 +99,10 @@ fn is_ascii(bytes: &[u8]) -> bool {
 }
 #[inline(always)]
 fn of_block(block: &[u8; 64]) -> Vector {
-    let [a, b, c, d] = [0, 1, 2, 3].map(|i| load(part(block, i)));
+    any_of([0, 1, 2, 3].map(|i| load(part(block, i))))
+}
+#[inline(always)]
+fn any_of([a, b, c, d]: [Vector; 4]) -> Vector {
     either(either(a, b), either(c, d))
 }
 
@@ -182,6 +192,9 @@ mod tests {
             let place = text.windows(size).position(|window| window == literal);
             let finder = Literal::new(&literal);
             assert_eq!((finder.find(&text), finder.len()), (place, size), "{literal:?} in {text:?}");
+            let last = text.windows(size).rposition(|window| window == literal);
+            let found = finder.find_where(&text, |place| Some(place) == last);
+            assert_eq!(found, last, "{literal:?} in {text:?}");
             let mut out = b"before".to_vec();
             append(&mut out, &text);
             assert_eq!(out, [b"before", text.as_slice()].concat());

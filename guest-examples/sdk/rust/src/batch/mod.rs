@@ -99,12 +99,9 @@ impl Batch {
 
     /// Filters out the events for which `keep` is false.
     pub fn retain(&mut self, mut keep: impl FnMut(Event<'_>) -> bool) {
-        let mut live = RowSet::none(self.count);
-        for event in self.events() {
-            if keep(event) {
-                live.insert(event.row);
-            }
-        }
+        let live = RowSet::of(self.count, |row| {
+            self.live.as_ref().is_none_or(|live| live.has(row)) && keep(Event { batch: self, row })
+        });
         if live.len() < self.len() {
             self.live = Some(live);
         }

@@ -18,8 +18,28 @@ impl RowSet {
         }
         Self { words, len: count as usize, count }
     }
+    /// Those for which `is` says yes, asked in order.
+    #[inline]
+    pub fn of(count: u32, mut is: impl FnMut(u32) -> bool) -> Self {
+        let mut set = Self { words: Vec::with_capacity((count as usize).div_ceil(64)), len: 0, count };
+        let mut next = 0;
+        while next < count {
+            let (mut word, first) = (0_u64, next);
+            while next < count && next - first < 64 {
+                word |= u64::from(is(next)) << (next - first);
+                next += 1;
+            }
+            set.len += word.count_ones() as usize;
+            set.words.push(word);
+        }
+        set
+    }
     pub fn len(&self) -> usize {
         self.len
+    }
+    #[inline]
+    pub fn has(&self, row: u32) -> bool {
+        self.words[row as usize / 64] >> (row % 64) & 1 == 1
     }
     #[inline]
     pub fn insert(&mut self, row: u32) {
