@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::file::{FileChannel, FileLimits, LogOptions};
-use flumen_channel::{Channel, Gate, Patience, put_all};
+use flumen_channel::{Channel, Gate, Patience, put_all_here};
 use flumen_event::{Batch, Span};
 
 const EVENT_BYTES: usize = 200;
@@ -111,7 +111,7 @@ async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: b
                 while !stop.load(Relaxed) {
                     let since = Instant::now();
                     let parts = [(channel.clone(), batch.clone())];
-                    put_all(&parts, Patience::KeepAlive, &gate, || ()).await.expect("room");
+                    put_all_here(&parts, Patience::KeepAlive, &gate, || ()).await.expect("room");
                     took_ms.push(since.elapsed().as_secs_f64() * 1e3);
                     count.fetch_add(batch.len(), Relaxed);
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flumen_channel::file::metrics::LogMetrics;
-use flumen_channel::{Channel, Patience, put_all};
+use flumen_channel::{Channel, Patience, put_all_here};
 
 use super::{CASES, EVENT_BYTES, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
 
@@ -39,7 +39,7 @@ fn paced(
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     // A thread that is woken late is no fault of the channel.
                     let since = if is_late { due } else { Instant::now() };
-                    handle.block_on(put_all(&parts, Patience::KeepAlive, &gate, || ())).expect("room");
+                    handle.block_on(put_all_here(&parts, Patience::KeepAlive, &gate, || ())).expect("room");
                     took_ms.push(since.elapsed().as_secs_f64() * 1e3);
                     due = if is_late { due } else { since } + interval;
                     is_late = due < Instant::now();
