@@ -40,7 +40,7 @@ const LINGER_MAX: Duration = Duration::from_millis(2);
 /// The share of a sync that is spent on waiting for others.
 const LINGER_SHARE: u32 = 4;
 /// So many bytes are written while others of the group are still on their way.
-const EAGER_BYTES: usize = 64 << 10;
+const EAGER_BYTES: usize = 24 << 10;
 /// Longest time for which the leader looks for others before it sleeps until they are there.
 const SPIN_MAX: Duration = Duration::from_micros(100);
 /// A leader without work stays so long: to wake it is quicker than to start another.
