@@ -96,7 +96,7 @@ pub fn groups_per_s(dir: &Path, group_bytes: usize) -> f64 {
 pub fn fio_groups_per_s(dir: &Path, group_bytes: usize, blocks: Blocks) -> Option<f64> {
     // It wants whole sectors for its file's layout; a group is never a part of one by much.
     let block = group_bytes.next_multiple_of(512).to_string();
-    let size = if blocks == Blocks::Written { "--size=64m" } else { "--size=4g" };
+    let size = if blocks == Blocks::Written { "--size=64m" } else { "--size=512m" };
     let output = Command::new("fio")
         .args(["--name=append", "--rw=write", "--ioengine=psync", "--fdatasync=1", size, "--time_based"])
         .args(["--output-format=json", &format!("--runtime={}ms", SECONDS * 1e3), &format!("--bs={block}")])

@@ -66,7 +66,7 @@ impl Log {
             next = if bytes < GROUP_BYTES_MAX { more() } else { None };
         }
         if let Err(failure) = self.make_durable(lane, &mut writer, &mut unsynced) {
-            return self.refuse_written(unsynced, &failure);
+            self.refuse_written(unsynced, &failure);
         }
     }
 
