@@ -122,7 +122,8 @@ pub trait Reservation: Send {
     async fn persist(&mut self, batch: &Batch) -> Result<(), PutError>;
 
     /// The same for a task that does nothing else until it is done: the channel may hold the task's thread while it waits
-    /// for the disk. The runtime's other tasks go on, those that share the task (`select!`, `join!`) do not.
+    /// for the disk. The runtime's other tasks go on, what shares the task (`select!`, `join!`) does not. Not in a `LocalSet`,
+    /// where the runtime cannot do without the thread and panics.
     ///
     /// # Errors
     /// As for [`persist`](Self::persist).
