@@ -12,7 +12,7 @@ pub(crate) const TAG_BYTES: usize = 16;
 
 /// The cipher under one key. Nonces are the caller's: a record's number, used once with a key.
 pub(crate) enum Gcm {
-    Ring(LessSafeKey),
+    Ring(Box<LessSafeKey>),
     Bits192(Box<AesGcm<aes::Aes192, U12>>),
 }
 
@@ -39,7 +39,7 @@ impl Gcm {
             24 => return Ok(Self::Bits192(Box::new(AesGcm::new_from_slice(key).map_err(|_| Refused)?))),
             _ => &AES_256_GCM,
         };
-        Ok(Self::Ring(LessSafeKey::new(UnboundKey::new(algorithm, key)?)))
+        Ok(Self::Ring(Box::new(LessSafeKey::new(UnboundKey::new(algorithm, key)?))))
     }
 
     /// Seals in place; returns the tag.
