@@ -1,4 +1,4 @@
-//! AES in GCM, by length of the key: ring's for 128 and 256 bits, which is several times as fast (it seals and
+//! AES in GCM, by length of the key: ring's for 128 and 256 bits, which is about as quick as CTR (it seals and
 //! authenticates in one pass), RustCrypto's for 192, which ring does not have.
 //!
 //! It is the same AES-GCM, byte for byte: tests/vectors.tsv pins both, short records and long.
