@@ -121,6 +121,16 @@ pub trait Reservation: Send {
     /// If the storage fails; the reservation can then only be dropped.
     async fn persist(&mut self, batch: &Batch) -> Result<(), PutError>;
 
+    /// The same for a task that does nothing else until it is done: the channel may hold the task's thread while it waits
+    /// for the disk. The runtime's other tasks go on, what shares the task (`select!`, `join!`) does not. Not in a `LocalSet`,
+    /// where the runtime cannot do without the thread and panics.
+    ///
+    /// # Errors
+    /// As for [`persist`](Self::persist).
+    async fn persist_here(&mut self, batch: &Batch) -> Result<(), PutError> {
+        self.persist(batch).await
+    }
+
     /// Last step: takers see the batch. Called at most once, after `persist`, under a
     /// [`Movement`](crate::Movement) of the gate.
     fn commit(self: Box<Self>, batch: Batch);

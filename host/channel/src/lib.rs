@@ -31,7 +31,7 @@ pub use counters::ChannelCounters;
 pub use error::{PutError, TakeError};
 pub use gate::{Gate, Movement, Stillness};
 pub use memory::{MemoryChannel, MemoryLimits};
-pub use put_all::{PutAllError, put_all};
+pub use put_all::{PutAllError, put_all, put_all_here};
 pub use spillable::SpillLimits;
 
 #[doc(hidden)]

@@ -32,13 +32,47 @@ pub async fn put_all(
     gate: &Gate,
     settled: impl FnOnce(),
 ) -> Result<(), PutAllError> {
+    put(parts, patience, (gate, Task::GoesOn), settled).await
+}
+
+/// [`put_all`] for a task that does nothing else meanwhile: its thread may be held until the disk has the batches, see
+/// [`Reservation::persist_here`](crate::Reservation::persist_here).
+///
+/// # Errors
+/// As for [`put_all`].
+pub async fn put_all_here(
+    parts: &[(Arc<dyn Channel>, Batch)],
+    patience: Patience,
+    gate: &Gate,
+    settled: impl FnOnce(),
+) -> Result<(), PutAllError> {
+    put(parts, patience, (gate, Task::Waits), settled).await
+}
+
+/// What the caller's task does while the disk is at work.
+#[derive(Clone, Copy)]
+enum Task {
+    Waits,
+    GoesOn,
+}
+
+async fn put(
+    parts: &[(Arc<dyn Channel>, Batch)],
+    patience: Patience,
+    (gate, task): (&Gate, Task),
+    settled: impl FnOnce(),
+) -> Result<(), PutAllError> {
     let refused = |channel| move |error| PutAllError { channel, error };
     let mut reserved = Vec::with_capacity(parts.len());
     for (at, (channel, batch)) in parts.iter().enumerate() {
         reserved.push(channel.reserve(batch, patience).await.map_err(refused(at))?);
     }
     for (at, (reservation, (_, batch))) in reserved.iter_mut().zip(parts).enumerate() {
-        reservation.persist(batch).await.map_err(refused(at))?;
+        let persisted = match task {
+            Task::Waits => reservation.persist_here(batch).await,
+            Task::GoesOn => reservation.persist(batch).await,
+        };
+        persisted.map_err(refused(at))?;
     }
     let _movement = gate.movement();
     for (reservation, (_, batch)) in reserved.into_iter().zip(parts) {

@@ -26,7 +26,22 @@ fn seed() -> u64 {
     seed
 }
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(work)
+    runtime(Threads::One).block_on(work)
+}
+/// Whose threads there are.
+#[derive(Clone, Copy)]
+enum Threads {
+    /// It must not be held: groups are written on a thread of the leader's.
+    One,
+    /// Puts are written on the thread of the put.
+    More,
+}
+fn runtime(threads: Threads) -> tokio::runtime::Runtime {
+    let made = match threads {
+        Threads::One => tokio::runtime::Builder::new_current_thread().enable_time().build(),
+        Threads::More => tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build(),
+    };
+    made.expect("a runtime")
 }
 
 /// One step of a life; what it was doing is known before, what came of it afterwards.
@@ -141,7 +156,8 @@ fn acked_events_survive_every_power_cut() {
     while states < wanted {
         let seed = seed.wrapping_add(life);
         println!("life {seed}");
-        states += block_on(live(seed));
+        let threads = if seed % 2 == 0 { Threads::One } else { Threads::More };
+        states += runtime(threads).block_on(live(seed));
         life += 1;
     }
     println!("{states} states in {life} lives");
@@ -306,8 +322,17 @@ async fn live_with_faults(disk: &SimulatedDisk, faults: Option<(std::ops::Range<
 
 #[test]
 fn any_failing_call_refuses_and_heals() {
+    fail_every_call(Threads::One);
+}
+#[test]
+fn any_failing_call_on_the_thread_of_a_put_refuses_and_heals() {
+    fail_every_call(Threads::More);
+}
+
+fn fail_every_call(threads: Threads) {
     let disk = SimulatedDisk::default();
-    block_on(live_with_faults(&disk, None));
+    let runtime = runtime(threads);
+    runtime.block_on(live_with_faults(&disk, None));
     let calls = disk.calls();
     let mut fired = 0;
     for fault in [Fault::Io, Fault::Full, Fault::Interrupted, Fault::Short] {
@@ -315,10 +340,10 @@ fn any_failing_call_refuses_and_heals() {
             for until in [at + 1, at + 12, u64::MAX] {
                 let disk = SimulatedDisk::default();
                 println!("{fault:?} at calls {at}..{until} of {calls}");
-                let truth = block_on(live_with_faults(&disk, Some((at..until, fault))));
+                let truth = runtime.block_on(live_with_faults(&disk, Some((at..until, fault))));
                 fired += disk.fired();
                 let mut rng = fastrand::Rng::with_seed(at);
-                block_on(async {
+                runtime.block_on(async {
                     let after = disk.after_power_cut(&mut rng);
                     let subject = Subject::open(&after, limits(1, 0));
                     truth.judge(&subject.drain().await, &Doing::Nothing);

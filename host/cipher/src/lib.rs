@@ -18,6 +18,7 @@
 //! place, or comes from another segment does not open. Both open what the other has sealed, so the setting
 //! can be changed while events wait. Keys rotate likewise: the active one seals, all that are listed open.
 
+mod gcm;
 mod keys;
 mod record;
 

@@ -2,19 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aes::cipher::{KeyInit, KeyIvInit, StreamCipher};
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::aead::array::Array;
-use aes_gcm::aead::consts::U12;
-use aes_gcm::{AesGcm, Tag};
+use aes::cipher::{KeyIvInit, StreamCipher};
 use flumen_channel::file::cipher::{CipherError, RecordCipher, RecordNonce};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::gcm::{Gcm, TAG_BYTES};
 use crate::keys::Keys;
 
-const TAG_BYTES: usize = 16;
 /// Segments whose keys are kept ready: the one that is written and a few that are read.
 const READY_MAX: usize = 8;
 
@@ -61,12 +57,10 @@ struct SegmentKey {
     segment: [u8; 16],
 }
 
-/// The cipher of one segment, by mode and length of the key.
+/// The cipher of one segment.
 enum Aes {
     Ctr(Zeroizing<Vec<u8>>),
-    Gcm128(Box<AesGcm<aes::Aes128, U12>>),
-    Gcm192(Box<AesGcm<aes::Aes192, U12>>),
-    Gcm256(Box<AesGcm<aes::Aes256, U12>>),
+    Gcm(Gcm),
 }
 
 impl AesRecordCipher {
@@ -95,12 +89,11 @@ impl AesRecordCipher {
         Hkdf::<Sha256>::new(Some(&wanted.segment), key.bytes())
             .expand_multi_info(&[wanted.mode.name().as_bytes(), &[0], name.as_bytes()], &mut derived)
             .map_err(|error| CipherError::Failed(error.to_string()))?;
-        let length = |_| CipherError::Failed(format!("key `{name}` has {} bytes", key.bytes().len()));
-        Ok(match (wanted.mode, derived.len()) {
-            (Mode::Ctr, _) => Aes::Ctr(derived),
-            (Mode::Gcm, 16) => Aes::Gcm128(Box::new(AesGcm::new_from_slice(&derived).map_err(length)?)),
-            (Mode::Gcm, 24) => Aes::Gcm192(Box::new(AesGcm::new_from_slice(&derived).map_err(length)?)),
-            (Mode::Gcm, _) => Aes::Gcm256(Box::new(AesGcm::new_from_slice(&derived).map_err(length)?)),
+        Ok(match wanted.mode {
+            Mode::Ctr => Aes::Ctr(derived),
+            Mode::Gcm => {
+                Aes::Gcm(Gcm::new(&derived).map_err(|error| CipherError::Failed(error.to_string()))?)
+            }
         })
     }
 
@@ -139,11 +132,12 @@ impl RecordCipher for AesRecordCipher {
         let start = out.len();
         pieces.iter().for_each(|piece| out.extend_from_slice(piece));
         let content = &mut out[start..];
-        if let Aes::Ctr(key) = &*aes {
-            return apply_ctr(key, nonce.record, content);
-        }
-        let tag = aes.encrypt(nonce.record, &associated(self.mode, self.active_key(), nonce), content)?;
-        out.extend_from_slice(&tag);
+        let gcm = match &*aes {
+            Aes::Ctr(key) => return apply_ctr(key, nonce.record, content),
+            Aes::Gcm(gcm) => gcm,
+        };
+        let tag = gcm.seal(nonce.record, &associated(self.mode, self.active_key(), nonce), content);
+        out.extend_from_slice(&tag.map_err(|error| CipherError::Failed(error.to_string()))?);
         Ok(())
     }
 
@@ -156,19 +150,21 @@ impl RecordCipher for AesRecordCipher {
     ) -> Result<Vec<u8>, CipherError> {
         let mode = mode_of(cipher)?;
         let aes = self.segment(SegmentKey { mode, key: self.key_at(key)?, segment: nonce.segment })?;
-        if let Aes::Ctr(key) = &*aes {
-            let mut content = sealed.to_vec();
-            apply_ctr(key, nonce.record, &mut content)?;
-            return Ok(content);
-        }
+        let gcm = match &*aes {
+            Aes::Ctr(key) => {
+                let mut content = sealed.to_vec();
+                apply_ctr(key, nonce.record, &mut content)?;
+                return Ok(content);
+            }
+            Aes::Gcm(gcm) => gcm,
+        };
         let refused =
             |cause: &str| CipherError::NotAuthentic { key: key.to_owned(), cause: cause.to_owned() };
-        let Some(content_bytes) = sealed.len().checked_sub(TAG_BYTES) else {
+        let Some((content, tag)) = sealed.split_last_chunk::<TAG_BYTES>() else {
             return Err(refused("it is shorter than its tag"));
         };
-        let (content, tag) = sealed.split_at(content_bytes);
         let mut content = content.to_vec();
-        aes.decrypt(nonce.record, &associated(mode, key, nonce), &mut content, tag)
+        gcm.open(nonce.record, &associated(mode, key, nonce), &mut content, tag)
             .map_err(|_| refused("the tag does not match"))?;
         Ok(content)
     }
@@ -202,39 +198,4 @@ fn apply_ctr(key: &[u8], record: u32, content: &mut [u8]) -> Result<(), CipherEr
             .try_apply_keystream(content)
             .map_err(|e| failed(&e)),
     }
-}
-
-impl Aes {
-    fn encrypt(&self, record: u32, associated: &[u8], content: &mut [u8]) -> Result<Tag, CipherError> {
-        let nonce = gcm_nonce(record);
-        let sealed = match self {
-            Self::Gcm128(aes) => aes.encrypt_inout_detached(&nonce, associated, content.into()),
-            Self::Gcm192(aes) => aes.encrypt_inout_detached(&nonce, associated, content.into()),
-            Self::Gcm256(aes) => aes.encrypt_inout_detached(&nonce, associated, content.into()),
-            Self::Ctr(_) => return Err(CipherError::Failed("CTR has no tag".to_owned())),
-        };
-        sealed.map_err(|error| CipherError::Failed(error.to_string()))
-    }
-
-    fn decrypt(
-        &self,
-        record: u32,
-        associated: &[u8],
-        content: &mut [u8],
-        tag: &[u8],
-    ) -> Result<(), aes_gcm::Error> {
-        let (nonce, tag) = (gcm_nonce(record), Tag::try_from(tag).map_err(|_| aes_gcm::Error)?);
-        match self {
-            Self::Gcm128(aes) => aes.decrypt_inout_detached(&nonce, associated, content.into(), &tag),
-            Self::Gcm192(aes) => aes.decrypt_inout_detached(&nonce, associated, content.into(), &tag),
-            Self::Gcm256(aes) => aes.decrypt_inout_detached(&nonce, associated, content.into(), &tag),
-            Self::Ctr(_) => Err(aes_gcm::Error),
-        }
-    }
-}
-
-fn gcm_nonce(record: u32) -> Array<u8, U12> {
-    let mut nonce = Array::default();
-    nonce[..4].copy_from_slice(&record.to_be_bytes());
-    nonce
 }

@@ -14,7 +14,7 @@ mod routing;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flumen_channel::{Channel, Gate, Patience, PutError, put_all};
+use flumen_channel::{Channel, Gate, Patience, PutError, put_all, put_all_here};
 use flumen_event::Batch;
 
 use crate::budget::{Budget, OverBudget};
@@ -54,7 +54,16 @@ pub enum RejectReason {
 
 /// Handle on a source's way into its channels. Clones share everything.
 #[derive(Clone)]
-pub struct Outlet(Arc<Inner>);
+pub struct Outlet(Arc<Inner>, Meanwhile);
+
+/// What the task of the source does while a channel stores.
+#[derive(Clone, Copy)]
+enum Meanwhile {
+    /// It may have other work, which must go on.
+    Anything,
+    /// Nothing: its thread may be held.
+    Nothing,
+}
 
 struct Inner {
     parts: OutletParts,
@@ -126,7 +135,14 @@ impl Outlet {
         let letters = parts.dead_letters.iter().map(|channel| channel.limits().capacity);
         let batch_max = required.chain(letters).min().unwrap_or(usize::MAX).max(1);
         let asides = Asides::new(parts.channels.len());
-        Self(Arc::new(Inner { parts, batch_max, asides }))
+        Self(Arc::new(Inner { parts, batch_max, asides }), Meanwhile::Anything)
+    }
+    /// The same way for a task that has nothing else to do until its events are stored, because its sender waits for that
+    /// too: a durable channel may then hold the task's thread, and spares the way to another one and back. Not for a task
+    /// that goes on receiving meanwhile, nor for one that must give up in time.
+    #[must_use]
+    pub fn here(&self) -> Self {
+        Self(self.0.clone(), Meanwhile::Nothing)
     }
 
     /// Stores the batch: all of it in one transaction, if it is not larger than a channel.
@@ -267,7 +283,7 @@ impl Outlet {
             RejectReason::Interceptor(error)
         })?;
         let since = Instant::now();
-        let put = inner.put(&routed, patience, settled).await;
+        let put = inner.put(&routed, patience, self.1, settled).await;
         let waited_ms = usize::try_from(since.elapsed().as_millis()).unwrap_or(usize::MAX);
         add(&counters.back_pressure_ms, waited_ms);
         if let Err(refused) = put {
@@ -294,6 +310,7 @@ impl Inner {
         &self,
         routed: &routing::Routed,
         patience: Patience,
+        meanwhile: Meanwhile,
         settled: impl FnOnce(),
     ) -> Result<(), RejectReason> {
         let budget = self.parts.budget.as_deref();
@@ -311,7 +328,11 @@ impl Inner {
             }
             settled();
         };
-        let put = put_all(&routed.required, patience, &self.parts.gate, count_and_tell).await;
+        let (parts, gate) = (&routed.required, &self.parts.gate);
+        let put = match meanwhile {
+            Meanwhile::Anything => put_all(parts, patience, gate, count_and_tell).await,
+            Meanwhile::Nothing => put_all_here(parts, patience, gate, count_and_tell).await,
+        };
         drop(room);
         put.map_err(|refused| RejectReason::Channel(refused.error))
     }

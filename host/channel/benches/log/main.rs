@@ -4,6 +4,7 @@
 //! cargo bench -p flumen-channel --bench log -- rate DIR     puts a second, beside a plain loop and fio, if there is one
 //! cargo bench -p flumen-channel --bench log -- pace DIR     put → answer at half of that rate, beside one fdatasync
 //! ```
+//! and behind that, if wanted, the number of rounds, and the rows: `100x8` for batches of 100 by 8 producers.
 //! DIR (default: the target folder) lies on the disk in question. Events of 200 bytes; each producer puts its next
 //! batch when the last one is durable. A consumer takes and commits at the same time in the rows that say so. Channel
 //! and raw disk take turns, with the mean group that the channel makes; ratios are medians of the rounds.
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::file::{FileChannel, FileLimits, LogOptions};
-use flumen_channel::{Channel, Gate, Patience, put_all};
+use flumen_channel::{Channel, Gate, Patience, put_all_here};
 use flumen_event::{Batch, Span};
 
 const EVENT_BYTES: usize = 200;
@@ -111,7 +112,7 @@ async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: b
                 while !stop.load(Relaxed) {
                     let since = Instant::now();
                     let parts = [(channel.clone(), batch.clone())];
-                    put_all(&parts, Patience::KeepAlive, &gate, || ()).await.expect("room");
+                    put_all_here(&parts, Patience::KeepAlive, &gate, || ()).await.expect("room");
                     took_ms.push(since.elapsed().as_secs_f64() * 1e3);
                     count.fetch_add(batch.len(), Relaxed);
                 }
@@ -161,12 +162,12 @@ fn round(dir: &Path, runtime: &tokio::runtime::Runtime, case: (usize, usize), co
     Round { channel, plain, fio }
 }
 
-fn rates(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize) {
+fn rates(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize, cases: &[(usize, usize)]) {
     println!(
         "batch  producers  consumer |   events/s  cpu s/M  p50 ms  p99 ms | groups/s  records     KiB  sync us  between us | loop/s  ratio | fio append/s  ratio | fio overwrite/s  ratio"
     );
     for consumed in [false, true] {
-        for case in CASES {
+        for &case in cases {
             let rounds: Vec<Round> = (0..rounds).map(|_| round(dir, runtime, case, consumed)).collect();
             let of = |get: &dyn Fn(&Figures) -> f64| median(rounds.iter().map(|r| get(&r.channel)));
             let raw = |get: &dyn Fn(&Round) -> Option<f64>| {
@@ -208,10 +209,15 @@ fn main() {
         |dir| PathBuf::from(dir).join("log-bench"),
     );
     let rounds = words.next().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    let wanted: Vec<String> = words.collect();
+    let is_wanted = |(batch, producers): &(usize, usize)| {
+        wanted.is_empty() || wanted.contains(&format!("{batch}x{producers}"))
+    };
+    let cases: Vec<(usize, usize)> = CASES.into_iter().filter(is_wanted).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     match what.as_str() {
-        "rate" => rates(&dir, &runtime, rounds),
-        "pace" => pace::table(&dir, &runtime, rounds),
+        "rate" => rates(&dir, &runtime, rounds, &cases),
+        "pace" => pace::table(&dir, &runtime, rounds, &cases),
         other => println!("there is no `{other}`: rate or pace"),
     }
 }

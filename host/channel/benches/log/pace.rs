@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flumen_channel::file::metrics::LogMetrics;
-use flumen_channel::{Channel, Patience, put_all};
+use flumen_channel::{Channel, Patience, put_all_here};
 
-use super::{CASES, EVENT_BYTES, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
+use super::{EVENT_BYTES, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
 
 struct Paced {
     put_ms: Vec<f64>,
@@ -39,7 +39,7 @@ fn paced(
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     // A thread that is woken late is no fault of the channel.
                     let since = if is_late { due } else { Instant::now() };
-                    handle.block_on(put_all(&parts, Patience::KeepAlive, &gate, || ())).expect("room");
+                    handle.block_on(put_all_here(&parts, Patience::KeepAlive, &gate, || ())).expect("room");
                     took_ms.push(since.elapsed().as_secs_f64() * 1e3);
                     due = if is_late { due } else { since } + interval;
                     is_late = due < Instant::now();
@@ -66,11 +66,11 @@ fn paced(
 /// there were nothing but syncs.
 type Round = (f64, Vec<f64>, Vec<f64>, Vec<f64>);
 
-pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize) {
+pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize, cases: &[(usize, usize)]) {
     println!(
         "batch  producers | puts/s at most, half | p50 ms  p99 ms | fdatasync at the same pace: p50 ms  p99 ms | p99 / p50 of one  p99 / p99 of one | syncs alone, same puts: p50 ms  p99 ms  p99 / p99"
     );
-    for (batch, producers) in CASES {
+    for &(batch, producers) in cases {
         let rounds: Vec<Round> = (0..rounds)
             .map(|_| {
                 let f = in_fresh(dir, |dir| runtime.block_on(channel_figures(dir, batch, producers, false)));

@@ -91,19 +91,14 @@ pub fn groups_per_s(dir: &Path, group_bytes: usize) -> f64 {
     sync_ms(dir, group_bytes, Duration::ZERO, Blocks::Fresh).len() as f64 / since.elapsed().as_secs_f64()
 }
 
-/// What fio says of the same: sequential writes into a file of the log's size, an fdatasync after each.
+/// What fio says of the same: sequential writes, an fdatasync after each. An overwrite goes round in a file of the log's
+/// size; an append into one that it does not fill, or it would soon be overwriting.
 pub fn fio_groups_per_s(dir: &Path, group_bytes: usize, blocks: Blocks) -> Option<f64> {
     // It wants whole sectors for its file's layout; a group is never a part of one by much.
     let block = group_bytes.next_multiple_of(512).to_string();
+    let size = if blocks == Blocks::Written { "--size=64m" } else { "--size=512m" };
     let output = Command::new("fio")
-        .args([
-            "--name=append",
-            "--rw=write",
-            "--ioengine=psync",
-            "--fdatasync=1",
-            "--size=64m",
-            "--time_based",
-        ])
+        .args(["--name=append", "--rw=write", "--ioengine=psync", "--fdatasync=1", size, "--time_based"])
         .args(["--output-format=json", &format!("--runtime={}ms", SECONDS * 1e3), &format!("--bs={block}")])
         .arg(format!("--overwrite={}", u8::from(blocks == Blocks::Written)))
         .arg(format!("--directory={}", dir.display()))

@@ -12,6 +12,7 @@ use crate::counters::ChannelCounters;
 use crate::error::{PutError, TakeError};
 use crate::file::cipher::RecordCipher;
 use crate::file::keep::Keeper;
+use crate::file::lane::Thread;
 use crate::file::log::{Log, LogOptions, Parts, Stored};
 use crate::file::metrics::LogMetrics;
 use crate::file::open_error::OpenError;
@@ -309,18 +310,10 @@ struct FileReservation {
 #[async_trait]
 impl Reservation for FileReservation {
     async fn persist(&mut self, batch: &Batch) -> Result<(), PutError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        if let Some(memory) = &self.inner.memory
-            && let Some(room) = memory.room_or_spill(batch, &self.inner.queue).await
-        {
-            self.held = Held::InMemory(room);
-            return Ok(());
-        }
-        let stored = self.log.put(batch).await;
-        self.held = Held::OnDisk(stored.map_err(|failure| PutError::Storage(failure.0))?);
-        Ok(())
+        self.store(batch, Thread::Leaders).await
+    }
+    async fn persist_here(&mut self, batch: &Batch) -> Result<(), PutError> {
+        self.store(batch, Thread::Callers).await
     }
     fn commit(self: Box<Self>, batch: Batch) {
         ChannelCounters::add(&self.inner.counters.put_success, batch.len());
@@ -332,6 +325,23 @@ impl Reservation for FileReservation {
             }
             Held::Nothing => assert!(batch.is_empty(), "a batch is committed that was not persisted"),
         }
+    }
+}
+
+impl FileReservation {
+    async fn store(&mut self, batch: &Batch, thread: Thread) -> Result<(), PutError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Some(memory) = &self.inner.memory
+            && let Some(room) = memory.room_or_spill(batch, &self.inner.queue).await
+        {
+            self.held = Held::InMemory(room);
+            return Ok(());
+        }
+        let stored = self.log.put(batch, thread).await;
+        self.held = Held::OnDisk(stored.map_err(|failure| PutError::Storage(failure.0))?);
+        Ok(())
     }
 }
 

@@ -98,6 +98,7 @@ impl Log {
             let rest = lane.rest();
             if rest.len() > 0 {
                 self.write_group(lane, rest, || None);
+                self.delete_drained(lane);
             }
             if let Err(failure) = self.write_last_state(lane) {
                 tracing::warn!(dir = %lane.dir.display(), %failure, "the last segment is not ended in good order; the next start reads it");

@@ -1,13 +1,17 @@
 //! One folder of the log: what waits to be written, and the leader who writes it.
 //!
 //! ```text
-//! put ──┐                    ┌────────────── leader (one per folder, a blocking job) ──────────────┐
+//! put ──┐                    ┌───────────────── leader (one per folder at a time) ─────────────────┐
 //! put ──┼─▶ waiting ── all ─▶│ write ─▶ linger ─▶ fdatasync ─▶ register ─▶ answer all of them     │─▶ next group
 //! take ─┘      ▲             └────────────────────────────────────────────────────────────────────┘
 //!              └── more arrive while the leader syncs: they are the next group
 //! ```
 //!
-//! Whoever finds no leader starts one; it leads until nothing waits. After a group of several it lingers until all who
+//! Whoever finds no leader starts one, a blocking job that leads until nothing waits; or leads itself, for one group, if its
+//! thread may be held ([`Thread::Callers`]): a single producer then waits for the disk and for no other thread, whose waking
+//! costs a fifth of a sync, there and back. A leader of several stays for them; one that had a single request goes at once.
+//!
+//! After a group of several it lingers until all who
 //! were answered have come back, but only for a fraction of what a sync takes: without that, eight producers would go
 //! through in groups of one and seven, and half of what the disk can do would be lost. It *looks* for them: sleeping for
 //! 40 µs takes 120. What is large is written at once, while the others pack theirs. A single producer is never looked
@@ -21,6 +25,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flumen_event::Packed;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use crate::file::log::{Log, Stored};
@@ -35,7 +40,7 @@ const LINGER_MAX: Duration = Duration::from_millis(2);
 /// The share of a sync that is spent on waiting for others.
 const LINGER_SHARE: u32 = 4;
 /// So many bytes are written while others of the group are still on their way.
-const EAGER_BYTES: usize = 64 << 10;
+const EAGER_BYTES: usize = 24 << 10;
 /// Longest time for which the leader looks for others before it sleeps until they are there.
 const SPIN_MAX: Duration = Duration::from_micros(100);
 /// A leader without work stays so long: to wake it is quicker than to start another.
@@ -121,6 +126,24 @@ impl Default for Enough {
     }
 }
 
+/// Whose thread writes and syncs, if there is no leader yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thread {
+    /// A leader's own: the caller goes on.
+    Leaders,
+    /// The caller's, if it is one of a runtime that can do without it; it returns when its request is answered.
+    Callers,
+}
+
+impl Thread {
+    /// Whether this thread may be held.
+    fn is_here(self) -> bool {
+        let has_more =
+            || Handle::try_current().is_ok_and(|r| r.runtime_flavor() == RuntimeFlavor::MultiThread);
+        self == Self::Callers && has_more()
+    }
+}
+
 /// One folder.
 pub(super) struct Lane {
     pub(super) number: usize,
@@ -169,9 +192,10 @@ impl Lane {
     }
 
     /// Adds a request, and starts a leader if there is none.
-    pub(super) fn submit(
+    fn submit(
         self: &Arc<Self>,
         log: &Arc<Log>,
+        thread: Thread,
         add: impl FnOnce(&mut Group),
     ) -> Result<(), Failure> {
         let mut waiting = self.waiting();
@@ -189,21 +213,29 @@ impl Lane {
         drop(waiting);
         if starts_leader {
             let leader = Leader { lane: self.clone(), log: log.clone() };
-            log.spawn_blocking(move || leader.lead());
+            match thread.is_here() {
+                true => tokio::task::block_in_place(|| leader.lead_once()),
+                false => log.spawn_blocking(move || leader.lead()),
+            }
         } else if is_enough {
             self.joined.notify_one();
         }
         Ok(())
     }
-    pub(super) fn put(self: &Arc<Self>, log: &Arc<Log>, put: PutRequest) -> Result<(), Failure> {
+    pub(super) fn put(
+        self: &Arc<Self>,
+        log: &Arc<Log>,
+        thread: Thread,
+        put: PutRequest,
+    ) -> Result<(), Failure> {
         let bytes = put.packed.head.len() + put.packed.bodies.len();
-        self.submit(log, |group| {
+        self.submit(log, thread, |group| {
             group.bytes += bytes;
             group.puts.push_back(put);
         })
     }
     pub(super) fn take(self: &Arc<Self>, log: &Arc<Log>, take: TakeRequest) -> Result<(), Failure> {
-        self.submit(log, |group| group.takes.push_back(take))
+        self.submit(log, Thread::Leaders, |group| group.takes.push_back(take))
     }
     /// Writes it with whatever is written next.
     pub(super) fn withdraw(&self, done: Done) {
@@ -269,9 +301,31 @@ impl Leader {
             };
             if let Some(first) = next() {
                 self.log.write_group(&self.lane, first, next);
+                self.log.delete_drained(&self.lane);
             }
             self.lane.waiting().lingering.note(&returns, last);
         }
+    }
+
+    /// Writes a group on the thread of whoever began it. Those who came meanwhile get a leader of their own.
+    fn lead_once(self) {
+        let alone = Returns { all: 1, since: Instant::now(), within: Duration::ZERO };
+        if let Some(group) = self.next(&alone, 0) {
+            self.log.write_group(&self.lane, group, || None);
+            self.log.delete_drained_aside(&self.lane);
+        }
+        let mut waiting = self.lane.waiting();
+        if waiting.group.len() == 0 {
+            return self.end(&mut waiting);
+        }
+        drop(waiting);
+        let log = self.log.clone();
+        log.spawn_blocking(move || self.lead());
+    }
+
+    fn end(&self, waiting: &mut Waiting) {
+        waiting.leading = false;
+        self.lane.joined.notify_all();
     }
 
     /// Who may be waited for now, after a group of so many; nothing at the end of this leader.
@@ -283,11 +337,13 @@ impl Leader {
         // A single one is not looked for, on the CPU that it may need to come back: it wakes this thread.
         let is_due = last > 0 && all > 1 && waiting.group.len() < all && waiting.lingering.is_due();
         if waiting.group.len() == 0 && !is_due {
-            let until = Instant::now() + IDLE;
-            waiting = self.sleep(waiting, Enough { requests: 1, bytes: usize::MAX }, until);
+            // A single one may lead itself when it comes back.
+            if last != 1 {
+                let until = Instant::now() + IDLE;
+                waiting = self.sleep(waiting, Enough { requests: 1, bytes: usize::MAX }, until);
+            }
             if waiting.group.len() == 0 {
-                waiting.leading = false;
-                self.lane.joined.notify_all();
+                self.end(&mut waiting);
                 return None;
             }
         }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::file::cipher::RecordCipher;
 use crate::file::index::{Index, Place};
-use crate::file::lane::{Failure, Group, Lane, PutRequest, TakeRequest};
+use crate::file::lane::{Failure, Group, Lane, PutRequest, TakeRequest, Thread};
 use crate::file::metrics::LogMetrics;
 use crate::file::reader::Reader;
 use crate::file::state::Done;
@@ -151,9 +151,9 @@ impl Log {
     }
 
     /// Stores a batch.
-    pub(super) async fn put(self: &Arc<Self>, batch: &Batch) -> Result<Stored, Failure> {
+    pub(super) async fn put(self: &Arc<Self>, batch: &Batch, thread: Thread) -> Result<Stored, Failure> {
         let (request, answered) = self.request(batch)?;
-        self.lane_for_put().put(self, request)?;
+        self.lane_for_put().put(self, thread, request)?;
         answered.await.unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
     }
     /// Stores a batch on this thread, as its own leader.
@@ -161,7 +161,9 @@ impl Log {
         let (request, mut answered) = self.request(batch)?;
         let mut group = Group::default();
         group.puts.push_back(request);
-        self.write_group(self.lane_for_put(), group, || None);
+        let lane = self.lane_for_put();
+        self.write_group(lane, group, || None);
+        self.delete_drained(lane);
         answered.try_recv().unwrap_or_else(|_| Err(Failure("the log's writer failed".into())))
     }
     fn request(&self, batch: &Batch) -> Result<(PutRequest, PutAnswer), Failure> {

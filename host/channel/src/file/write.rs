@@ -66,10 +66,8 @@ impl Log {
             next = if bytes < GROUP_BYTES_MAX { more() } else { None };
         }
         if let Err(failure) = self.make_durable(lane, &mut writer, &mut unsynced) {
-            return self.refuse_written(unsynced, &failure);
+            self.refuse_written(unsynced, &failure);
         }
-        drop(writer);
-        self.delete_drained(lane);
     }
 
     /// Writes what fits into the present segment. If nothing does, what was written before is made durable and
@@ -450,12 +448,23 @@ impl Log {
     /// otherwise a power cut could bring one back whose takes have been forgotten.
     pub(super) fn delete_drained(&self, lane: &Lane) {
         let drained = self.index().take_drained(lane.number);
+        self.delete(lane, &drained);
+    }
+    /// The same on a thread that nobody waits for: it takes as long as a hundred syncs.
+    pub(super) fn delete_drained_aside(self: &Arc<Self>, lane: &Arc<Lane>) {
+        let drained = self.index().take_drained(lane.number);
+        if !drained.is_empty() {
+            let (log, lane) = (self.clone(), lane.clone());
+            self.spawn_blocking(move || log.delete(&lane, &drained));
+        }
+    }
+    fn delete(&self, lane: &Lane, drained: &[u64]) {
         if drained.is_empty() {
             return;
         }
         // Takes that no sync has covered may be forgotten by a power cut, which must not find their segments gone.
         self.sync_unsynced();
-        let spare = self.choose_spare(lane, &drained);
+        let spare = self.choose_spare(lane, drained);
         let gone = |segment: &u64| {
             let path = path_of(&lane.dir, *segment);
             let gone = match spare == Some(*segment) {

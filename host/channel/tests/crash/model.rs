@@ -8,7 +8,7 @@ use std::time::Duration;
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::file::storage::simulated::SimulatedDisk;
 use flumen_channel::file::{FileChannel, FileLimits, LogOptions, SyncPolicy};
-use flumen_channel::{Channel, Gate, Patience, Take, put_all};
+use flumen_channel::{Channel, Gate, Patience, Take, put_all_here};
 use flumen_event::{Batch, BatchBuilder};
 
 pub const SEGMENT_BYTES: u64 = 4096;
@@ -98,7 +98,7 @@ impl Subject {
     }
     pub async fn put(&self, numbers: &[u64]) -> bool {
         let channel: Arc<dyn Channel> = self.channel.clone();
-        put_all(&[(channel, batch(numbers))], Patience::None, &self.gate, || ()).await.is_ok()
+        put_all_here(&[(channel, batch(numbers))], Patience::None, &self.gate, || ()).await.is_ok()
     }
     /// A put that is made durable and then given up.
     pub async fn withdraw(&self, numbers: &[u64]) {

@@ -100,7 +100,7 @@ impl Service for Log {
         let Some(batch) = entries.map_err(|bad| Exception::protocol(bad.to_string()))? else {
             return Ok(self.later("an entry has no message, or there is no list of entries"));
         };
-        if let Err(refused) = context.outlet.deliver(batch).await {
+        if let Err(refused) = context.outlet.here().deliver(batch).await {
             return Ok(self.later(&refused.to_string()));
         }
         Ok(OK)

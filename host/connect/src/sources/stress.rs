@@ -121,7 +121,7 @@ impl Stress {
     async fn step(&mut self, context: &SourceContext, batch: Batch, pace: &mut Pace) {
         let count = batch.len();
         pace.wait_for(count).await;
-        let outcome = context.outlet.deliver(batch).await;
+        let outcome = context.outlet.here().deliver(batch).await;
         self.made += count as u64;
         match outcome {
             Ok(()) => {

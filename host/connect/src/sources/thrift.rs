@@ -165,7 +165,7 @@ impl Service for Appends {
         add(received, 1);
         for batch in batches {
             let events = batch.len();
-            if let Err(refused) = context.outlet.deliver(batch).await {
+            if let Err(refused) = context.outlet.here().deliver(batch).await {
                 if let Some(unsaid) = self.complaints.may_complain() {
                     tracing::warn!(
                         events,

@@ -2,7 +2,7 @@
 
 use flumen_connect::ledger::get;
 
-use super::world::{World, interceptor, numbers, run};
+use super::world::{Hesitant, NOT_HELD, World, interceptor, numbers, run};
 
 #[test]
 fn two_channels_get_a_batch_both_or_neither() {
@@ -15,6 +15,29 @@ fn two_channels_get_a_batch_both_or_neither() {
         let c = &world.counters;
         assert_eq!((get(&c.accepted), get(&c.rejected), get(&c.copies)), (2, 2, 2));
         assert_eq!(get(&c.channel_write_fail), 1);
+    });
+}
+
+#[test]
+fn a_required_channel_may_hold_the_thread_of_a_task_that_says_so_and_no_other() {
+    run(async {
+        let world = World::wrapped(&[NOT_HELD], ("replicating", &[]), vec![], Hesitant::wrap);
+        world.outlet.deliver(numbers(0..2)).await.expect("not held");
+        world.outlet.here().deliver(numbers(2..4)).await.expect_err("to be held");
+        assert_eq!(world.inside(), [2]);
+        world.assert_balanced();
+    });
+}
+
+#[test]
+fn an_optional_channel_never_holds_the_thread() {
+    run(async {
+        let selector = ("replicating", &[("optional", "c2")][..]);
+        let world = World::wrapped(&[10, NOT_HELD], selector, vec![], Hesitant::wrap);
+        world.outlet.here().deliver(numbers(0..2)).await.expect("stored");
+        world.outlet.settled().await;
+        assert_eq!(world.inside(), [2, 2]);
+        world.assert_balanced();
     });
 }
 

@@ -202,6 +202,8 @@ impl World {
 
 /// The capacity by which [`Hesitant::hang`] knows the channels whose disk hangs.
 pub const HANGING: usize = 7_777;
+/// The capacity of those that refuse to hold the thread of a put.
+pub const NOT_HELD: usize = 8_888;
 
 /// A channel that is not done at the first poll of anything, so that a put can be dropped at each await.
 pub struct Hesitant(MemoryChannel);
@@ -256,6 +258,12 @@ impl Reservation for HesitantReservation {
         self.0.persist(batch).await?;
         tokio::task::yield_now().await;
         Ok(())
+    }
+    async fn persist_here(&mut self, batch: &Batch) -> Result<(), PutError> {
+        match self.1 {
+            NOT_HELD => Err(PutError::Storage("a thread was to be held".to_owned())),
+            _ => self.persist(batch).await,
+        }
     }
     fn commit(self: Box<Self>, batch: Batch) {
         self.0.commit(batch);

@@ -256,7 +256,7 @@ async fn store(method: Method, batches: Vec<Batch>, shared: &Shared, context: &S
 async fn deliver(outlet: &Outlet, batches: Vec<Batch>) -> Result<(), RejectReason> {
     let mut batches = batches.into_iter();
     while let Some(batch) = batches.next() {
-        if let Err(rejected) = outlet.deliver(batch).await {
+        if let Err(rejected) = outlet.here().deliver(batch).await {
             outlet.refuse(batches.map(|batch| batch.len()).sum());
             return Err(rejected.reason);
         }

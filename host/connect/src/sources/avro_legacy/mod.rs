@@ -126,7 +126,7 @@ impl Shared {
             Call::Unknown(why) => Err(why.clone()),
             Call::Append(event) => {
                 add(&self.context.counters.append_received, 1);
-                let stored = self.context.outlet.deliver(event.batch.clone()).await;
+                let stored = self.context.outlet.here().deliver(event.batch.clone()).await;
                 if stored.is_ok() {
                     add(&self.context.counters.append_accepted, 1);
                 }

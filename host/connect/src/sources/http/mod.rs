@@ -239,7 +239,7 @@ impl Shared {
         let batch = self.handler.handle(request).await.map_err(Refused::Handler)?;
         let counters = &self.context.counters;
         add(&counters.append_batch_received, 1);
-        self.context.outlet.deliver(batch).await.map_err(Refused::Rejected)?;
+        self.context.outlet.here().deliver(batch).await.map_err(Refused::Rejected)?;
         add(&counters.append_batch_accepted, 1);
         Ok(())
     }

@@ -119,7 +119,7 @@ fn read(
 async fn deliver(stream: &TcpStream, lines: Batch, ack: bool, context: &SourceContext) -> io::Result<()> {
     let mut rest = lines;
     while !rest.is_empty() {
-        match context.outlet.deliver_from_front(&rest).await {
+        match context.outlet.here().deliver_from_front(&rest).await {
             Ok(stored) => {
                 // Not needed for the answer, which may have to wait for the client.
                 drop(rest.split_to(stored));

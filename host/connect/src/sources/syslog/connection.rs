@@ -231,7 +231,7 @@ impl<'a> Connection<'a> {
         let mut moving = Moving { outlet, kind: self.shared.kind, batches, stored: 0 };
         while let Some(batch) = moving.batches.front() {
             let part = batch.slice(0..batch.len().min(self.shared.batch_events_max));
-            outlet.deliver_patiently(&part, &mut moving.stored).await;
+            outlet.here().deliver_patiently(&part, &mut moving.stored).await;
             moving.advance(part.len());
         }
     }
