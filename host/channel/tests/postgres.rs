@@ -199,6 +199,7 @@ fn a_server_that_is_killed_and_comes_back_costs_nothing() {
         for _ in 0..3 {
             let before = acked.lock().expect("fine").len();
             while acked.lock().expect("fine").len() < before + 60 {
+                assert!(!producer.is_finished(), "the producer gave up");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             tokio::task::block_in_place(|| {
