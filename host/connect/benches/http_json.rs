@@ -36,7 +36,7 @@ fn handler(bencher: divan::Bencher<'_, '_>, (_, tail): (&str, &str)) {
 fn handler_of_two_forms_in_turn(bencher: divan::Bencher<'_, '_>) {
     let event = |n: usize| {
         let (seq, host) = (format!(r#""seq":"{n}""#), r#""host":"h1""#);
-        let headers = if n % 2 == 0 { format!("{seq},{host}") } else { format!("{host},{seq}") };
+        let headers = if n.is_multiple_of(2) { format!("{seq},{host}") } else { format!("{host},{seq}") };
         format!(r#"{{"headers":{{{headers}}},"body":"{n:010} {}"}}"#, "x".repeat(189))
     };
     let events: Vec<String> = (0..EVENTS).map(event).collect();
