@@ -1,11 +1,11 @@
 //! Datagrams that the kernel threw away before a source could read them. Nobody else counts them.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 
+use crate::ledger::add;
 use crate::source::SourceContext;
 
 /// The kernel's counts are looked at this often while datagrams come.
@@ -21,12 +21,14 @@ const INODE: usize = 9;
 pub(super) struct Losses<'a> {
     socket: &'a UdpSocket,
     context: &'a SourceContext,
+    /// Of this socket: a source that was started again has another one.
+    counted: u64,
     complained: Option<Instant>,
 }
 
 impl<'a> Losses<'a> {
     pub(super) fn new(socket: &'a UdpSocket, context: &'a SourceContext) -> Self {
-        Self { socket, context, complained: None }
+        Self { socket, context, counted: 0, complained: None }
     }
 
     /// Looks whenever datagrams came, until the socket fails.
@@ -40,7 +42,7 @@ impl<'a> Losses<'a> {
         }
     }
 
-    /// Brings the counter to what the kernel says. Without `/proc` it stays.
+    /// Adds what the kernel lost since the last look. Without `/proc` nothing is added.
     pub(super) fn count(&mut self) {
         let lost = match inode(self.socket).map(lost) {
             Ok(Some(lost)) => lost,
@@ -50,8 +52,9 @@ impl<'a> Losses<'a> {
                 return;
             }
         };
-        let counted = self.context.counters.datagrams_lost.swap(lost, Relaxed);
-        if lost > counted && self.complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+        let more = lost.saturating_sub(std::mem::replace(&mut self.counted, lost));
+        add(&self.context.counters.datagrams_lost, more as usize);
+        if more > 0 && self.complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
             self.complained = Some(Instant::now());
             tracing::warn!(
                 lost_so_far = lost,
