@@ -2,6 +2,8 @@
 //!
 //! `flume-ng agent --conf conf --conf-file f.properties --name a1 -Dflume.root.logger=INFO,console` works as it
 //! is written in every tutorial. Options for a JVM (`-Xmx1g`, `-javaagent:…`) are accepted and mean nothing.
+//!
+//! Longer than other files: the arguments of all commands are one grammar, which `--help` prints and the tests below read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
