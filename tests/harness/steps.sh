@@ -10,6 +10,7 @@ passed=0
 failed=0
 skipped=0
 failed_steps=()
+failures=''
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -25,6 +26,7 @@ step() {
   status=${PIPESTATUS[0]}
   set -e
   read -r -a counts < <(count_results "$status" <"$log")
+  if [[ ${counts[1]} -gt 0 ]]; then failures+=$(what_failed "$name" <"$log")$'\n'; fi
   rm -f "$log"
   passed=$((passed + counts[0]))
   failed=$((failed + counts[1]))
@@ -50,9 +52,20 @@ count_results() {
     }'
 }
 
-# The last lines of a run, and its exit status: `summary plain` names passed and failed only, `summary full`
-# skipped ones too.
+# what_failed NAME: of a step's output, the lines that say what failed and why, with the two lines that follow a
+# panic; at most 60.
+what_failed() {
+  awk -v step="$1" '
+    / panicked at / { more = 3 }
+    /^(test .* FAILED$|FAIL|ERROR|error|fatal)/ && more == 0 { more = 1 }
+    more > 0 && told < 60 { told++; print step ": " $0 }
+    more > 0 { more-- }'
+}
+
+# The last lines of a run, and its exit status: what failed, told once more, then the counts; `summary plain` names
+# passed and failed only, `summary full` skipped ones too.
 summary() {
+  if [[ -n $failures ]]; then printf '\n%s' "$failures"; fi
   if [[ ${#failed_steps[@]} -gt 0 ]]; then say "failed: ${failed_steps[*]}"; fi
   printf '\n'
   if [[ $1 == full && $skipped -gt 0 ]]; then
