@@ -286,14 +286,28 @@ fn without_a_sync_for_each_put_a_power_cut_costs_the_last_ones_and_nothing_else(
     println!("{states} states");
 }
 
+/// When the file of the next segment is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NextSegment {
+    WhenItIsNeeded,
+    /// By a thread of its own, so that calls come in an order that differs from run to run.
+    Beforehand,
+}
+
 /// The same short life for every run, with calls that fail.
-async fn live_with_faults(disk: &SimulatedDisk, faults: Option<(std::ops::Range<u64>, Fault)>) -> Truth {
+async fn live_with_faults(
+    disk: &SimulatedDisk,
+    next: NextSegment,
+    faults: Option<(std::ops::Range<u64>, Fault)>,
+) -> Truth {
     let mut rng = fastrand::Rng::with_seed(7);
     let mut truth = Truth::default();
     if let Some((calls, fault)) = faults {
         disk.fail(calls, fault);
     }
-    let subject = Subject::closed(disk, limits(1, 1 << 20));
+    let mut limits = limits(1, 1 << 20);
+    limits.log.prepares_segments = next == NextSegment::Beforehand;
+    let subject = Subject::closed(disk, limits);
     // What cannot be opened refuses, and is tried again.
     let _may_fail = subject.channel.try_open();
     for at in 0..30 {
@@ -322,17 +336,21 @@ async fn live_with_faults(disk: &SimulatedDisk, faults: Option<(std::ops::Range<
 
 #[test]
 fn any_failing_call_refuses_and_heals() {
-    fail_every_call(Threads::One);
+    fail_every_call(Threads::One, NextSegment::WhenItIsNeeded);
 }
 #[test]
 fn any_failing_call_on_the_thread_of_a_put_refuses_and_heals() {
-    fail_every_call(Threads::More);
+    fail_every_call(Threads::More, NextSegment::WhenItIsNeeded);
+}
+#[test]
+fn any_failing_call_while_the_next_segment_is_prepared_refuses_and_heals() {
+    fail_every_call(Threads::More, NextSegment::Beforehand);
 }
 
-fn fail_every_call(threads: Threads) {
+fn fail_every_call(threads: Threads, next: NextSegment) {
     let disk = SimulatedDisk::default();
     let runtime = runtime(threads);
-    runtime.block_on(live_with_faults(&disk, None));
+    runtime.block_on(live_with_faults(&disk, next, None));
     let calls = disk.calls();
     let mut fired = 0;
     for fault in [Fault::Io, Fault::Full, Fault::Interrupted, Fault::Short] {
@@ -340,7 +358,8 @@ fn fail_every_call(threads: Threads) {
             for until in [at + 1, at + 12, u64::MAX] {
                 let disk = SimulatedDisk::default();
                 println!("{fault:?} at calls {at}..{until} of {calls}");
-                let truth = runtime.block_on(live_with_faults(&disk, Some((at..until, fault))));
+                let faults = Some((at..until, fault));
+                let truth = runtime.block_on(live_with_faults(&disk, next, faults));
                 fired += disk.fired();
                 let mut rng = fastrand::Rng::with_seed(at);
                 runtime.block_on(async {

@@ -50,10 +50,7 @@ fn after_a_power_cut_only_the_later_life_is_there_and_nothing_looks_damaged() {
             assert_eq!(again.drain().await, pending, "seed {seed}");
             assert_eq!(again.quarantined(), 0, "seed {seed}");
             assert_eq!(LogMetrics::get(&again.channel.metrics().torn_records), 0, "seed {seed}");
-            assert!(
-                !after.paths().iter().any(|path| path.ends_with("spare")),
-                "what is left over is removed"
-            );
+            assert!(!after.paths().iter().any(is_spare), "what is left over is removed");
         }
     });
 }
@@ -92,6 +89,84 @@ fn an_orderly_end_leaves_no_spare_file() {
         let (subject, _) = with_recycled_segment(&disk).await;
         subject.drain().await;
         subject.channel.close();
-        assert!(!disk.paths().iter().any(|path| path.ends_with("spare")), "{:?}", disk.paths());
+        assert!(!disk.paths().iter().any(is_spare), "{:?}", disk.paths());
     });
+}
+
+fn is_spare(path: &PathBuf) -> bool {
+    path.ends_with("spare")
+}
+
+/// A channel whose newest segment is half full, and the file for the next one made.
+async fn with_prepared_segment(disk: &SimulatedDisk) -> (Subject, Vec<u64>) {
+    let mut limits = limits(1, 1 << 20);
+    limits.log.prepares_segments = true;
+    let subject = Subject::open(disk, limits);
+    let mut pending = Vec::new();
+    loop {
+        let number = pending.len() as u64;
+        assert!(subject.put(&[number]).await);
+        pending.push(number);
+        let bytes = disk.bytes(&newest_segment(disk)).expect("there");
+        let used = bytes.iter().rposition(|&b| b != 0).unwrap_or_default() + 1;
+        if used > model::SEGMENT_BYTES as usize / 2 {
+            break;
+        }
+    }
+    let made = async {
+        while !disk.paths().iter().any(is_spare) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), made).await.expect("it is made");
+    (subject, pending)
+}
+
+#[test]
+fn a_file_made_for_the_next_segment_becomes_it_and_costs_nothing_at_a_power_cut() {
+    let disk = SimulatedDisk::default();
+    let check = async |pending: &[u64]| {
+        for seed in 0..200 {
+            let after = disk.after_power_cut(&mut fastrand::Rng::with_seed(seed));
+            let again = Subject::open(&after, limits(1, 0));
+            assert_eq!(again.drain().await, pending, "seed {seed}");
+            assert_eq!(again.quarantined(), 0, "seed {seed}");
+            assert_eq!(LogMetrics::get(&again.channel.metrics().torn_records), 0, "seed {seed}");
+            assert!(!after.paths().iter().any(is_spare), "what is left over is removed");
+        }
+    };
+    block_on(async {
+        let (subject, mut pending) = with_prepared_segment(&disk).await;
+        check(&pending).await;
+        let (first, files) = (newest_segment(&disk), disk.paths().len());
+        while newest_segment(&disk) == first {
+            let number = pending.len() as u64;
+            assert!(subject.put(&[number]).await);
+            pending.push(number);
+        }
+        assert_eq!(disk.paths().len(), files, "the file has another name, there is none more");
+        assert!(!is_recycled(&disk, &newest_segment(&disk)), "it holds nothing of an earlier life");
+        check(&pending).await;
+    });
+}
+
+#[test]
+fn where_the_disk_has_little_room_no_file_is_made_beforehand() {
+    let disk = SimulatedDisk::default();
+    disk.set_free_bytes(4 * model::SEGMENT_BYTES - 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let subject = runtime.block_on(async {
+        let mut limits = limits(1, 1 << 20);
+        limits.log.prepares_segments = true;
+        let subject = Subject::open(&disk, limits);
+        for number in 0..100 {
+            assert!(subject.put(&[number]).await);
+        }
+        subject
+    });
+    // Which waits for the threads it has started.
+    drop(runtime);
+    assert!(disk.paths().len() > 3, "several segments");
+    assert!(!disk.paths().iter().any(is_spare), "{:?}", disk.paths());
+    drop(subject);
 }

@@ -58,6 +58,8 @@ pub struct LogOptions {
     pub load_bytes: usize,
     /// After a failure a folder is left alone for so long.
     pub retry_pause: Duration,
+    /// Whether the file of the next segment is made before it is needed, on a thread that nobody waits for.
+    pub prepares_segments: bool,
 }
 
 impl LogOptions {
@@ -76,6 +78,7 @@ impl LogOptions {
             window_bytes: WINDOW_BYTES,
             load_bytes: LOAD_BYTES,
             retry_pause: Duration::from_millis(250),
+            prepares_segments: true,
         }
     }
 }

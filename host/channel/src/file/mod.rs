@@ -21,7 +21,8 @@
 //! * A failed write or sync ends its segment for ever; what was not answered is refused, the segment is read again,
 //!   and a new one is begun (write.rs). Segments of an earlier process are never written to again.
 //! * Small groups write zeros ahead of themselves (segment.rs), and a drained segment's file is used again (spare.rs): a sync
-//!   of blocks that were written before takes half the time.
+//!   of blocks that were written before takes half the time. Where none has drained, a thread that nobody waits for makes
+//!   the next segment's file.
 //! * Damage is found by checksums, set aside in `damaged/`, counted, and passed (scan.rs, reader.rs).
 //!
 //! Two folders ("dataDirs") are two lanes that write and sync side by side; a sequence number puts their events in order.

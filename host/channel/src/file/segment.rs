@@ -8,6 +8,7 @@ use crate::file::record::{
     HEAD_BYTES, Kind, NUMBER_MAX, RECORD_BYTES, RECORDS_AT, RECYCLED, RecordHead, SEALED, SegmentHead, padded,
 };
 use crate::file::seal::Sealed;
+use crate::file::spare::Past;
 use crate::file::storage::{Storage, StoredFile, write_all_at};
 
 /// Set aside at the end of a segment for takes, so that a channel that has no room for puts can still be drained.
@@ -49,6 +50,8 @@ pub(super) struct Active {
     pub(super) events: u32,
     /// Where the last record that was written begins.
     pub(super) last_record: u64,
+    /// Whether a file for the next segment was asked for.
+    pub(super) has_prepared_next: bool,
 }
 
 /// A record before it has its place.
@@ -113,10 +116,11 @@ impl Active {
         made.map(|()| active)
     }
     /// Makes a segment of the folder's spare file. It gets its name when it is one, so that nothing of its earlier
-    /// life is ever found under this name; and its blocks have been written before, so that syncs are quick.
+    /// life is ever found under this name; and if its blocks have been written before, syncs are quick.
     pub(super) fn recycle(
         storage: &dyn Storage,
         dir: &Path,
+        past: Past,
         head: SegmentHead,
         capacity: u64,
         state: &[u8],
@@ -124,8 +128,11 @@ impl Active {
     ) -> std::io::Result<Self> {
         let (spare, path) = (spare_of(dir), path_of(dir, head.segment));
         let mut active = Self::on(storage.open_to_write(&spare)?, head, capacity);
-        active.filled = active.file.len()?;
-        active.begin(state, now_ms, RECYCLED)?;
+        let mut flags = 0;
+        if past == Past::Segment {
+            (active.filled, flags) = (active.file.len()?, RECYCLED);
+        }
+        active.begin(state, now_ms, flags)?;
         storage.rename(&spare, &path)?;
         let named = storage.sync_dir(dir);
         if named.is_err() {
@@ -134,9 +141,21 @@ impl Active {
         named.map(|()| active)
     }
     fn on(file: Arc<dyn StoredFile>, head: SegmentHead, capacity: u64) -> Self {
-        let (durable, filled, events, fills_ahead) = (0, 0, 0, false);
+        let (durable, filled, events) = (0, 0, 0);
+        let (fills_ahead, has_prepared_next) = (false, false);
         let (offset, last_record) = (RECORDS_AT, RECORDS_AT);
-        Self { head, file, offset, durable, capacity, filled, fills_ahead, events, last_record }
+        Self {
+            head,
+            file,
+            offset,
+            durable,
+            capacity,
+            filled,
+            fills_ahead,
+            events,
+            last_record,
+            has_prepared_next,
+        }
     }
     fn begin(&mut self, state: &[u8], now_ms: u64, flags: u8) -> std::io::Result<()> {
         self.file.allocate(self.capacity)?;

@@ -1,25 +1,42 @@
-//! The spare file of a folder: a drained segment that is kept to become the next one.
+//! The spare file of a folder, which becomes its next segment: a drained segment that is kept, or, where nothing has drained
+//! by the time that a segment is half full, a new file.
 //!
 //! ```text
-//! segment-7.log, drained ── rename, sync_dir ──▶ spare ── new head and state, sync ── rename, sync_dir ──▶ segment-9.log
+//! segment-7.log, drained ── rename, sync_dir ──┬─▶ spare ── new head and state, sync ── rename, sync_dir ──▶ segment-9.log
+//! new file, preallocated ── sync, sync_dir ────┘
 //! ```
 //!
 //! What was written before is synced quicker than what was only preallocated, where the file system notes the first write
-//! to every block; and nothing is to be allocated or freed. There is one at most. It is used only after it is durable that
-//! its old name is gone, and gets its new name when its new head is durable: so no name ever stands for the bytes of
-//! another segment. It is never one that a failure has ended, or an earlier process has written; those are deleted.
+//! to every block; and nothing is to be allocated or freed. A new one at least costs nobody the time that it takes to make.
+//! There is one at most. It is used only after it is durable that its old name is gone, and gets its new name when its new
+//! head is durable: so no name ever stands for the bytes of another segment. It is never one that a failure has ended, or an
+//! earlier process has written; those are deleted.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::file::index::Segment;
 use crate::file::lane::Lane;
 use crate::file::log::Log;
-use crate::file::segment::spare_of;
+use crate::file::segment::{Active, spare_of};
+
+/// A new one is made only where the disk has room for so many segments more.
+const ROOM_SEGMENTS: u64 = 4;
 
 const NONE: u8 = 0;
 const CLAIMED: u8 = 1;
-const READY: u8 = 2;
-const ENDED: u8 = 3;
+const NEW: u8 = 2;
+const WRITTEN: u8 = 3;
+const ENDED: u8 = 4;
+
+/// What a spare file was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Past {
+    /// Nothing: its blocks are preallocated.
+    New,
+    /// A segment: its blocks have been written.
+    Segment,
+}
 
 /// Whether there is one.
 #[derive(Default)]
@@ -30,18 +47,24 @@ impl Spare {
         self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
     pub(super) fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire) == READY
+        matches!(self.0.load(Ordering::Acquire), NEW | WRITTEN)
     }
-    /// Takes it, for good. Says whether there is one.
-    pub(super) fn take(&self) -> bool {
-        self.change(READY, NONE)
+    /// Takes it, for good, if there is one.
+    pub(super) fn take(&self) -> Option<Past> {
+        let of = |state, past| self.change(state, NONE).then_some(past);
+        of(WRITTEN, Past::Segment).or_else(|| of(NEW, Past::New))
     }
     /// Says whether the caller may make one; it then says how that went, and learns whether it came too late.
     fn claim(&self) -> bool {
         self.change(NONE, CLAIMED)
     }
-    fn made(&self, is_made: bool) -> bool {
-        self.change(CLAIMED, if is_made { READY } else { NONE })
+    fn made(&self, made: Option<Past>) -> bool {
+        let state = match made {
+            None => NONE,
+            Some(Past::New) => NEW,
+            Some(Past::Segment) => WRITTEN,
+        };
+        self.change(CLAIMED, state)
     }
     fn end(&self) {
         self.0.store(ENDED, Ordering::Release);
@@ -59,15 +82,43 @@ impl Log {
         let index = self.index();
         let chosen = drained.iter().rfind(|id| index.segments.get(id).is_some_and(is_good)).copied();
         if chosen.is_none() {
-            let _in_time = lane.spare.made(false);
+            let _in_time = lane.spare.made(None);
         }
         chosen
     }
-    /// Whether it is durable that the chosen one has its new name.
-    pub(super) fn spare_made(&self, lane: &Lane, is_made: bool) {
-        if !lane.spare.made(is_made) {
+    /// What it was, once it is durable that it has its name; nothing if that failed.
+    pub(super) fn spare_made(&self, lane: &Lane, made: Option<Past>) {
+        if !lane.spare.made(made) {
             self.remove_spare(lane);
         }
+    }
+    /// Has a spare file made while the present segment is filled, once for each segment.
+    pub(super) fn prepare_spare(self: &Arc<Self>, lane: &Arc<Lane>, active: &mut Active) {
+        let is_due = self.options.prepares_segments && active.offset > active.capacity / 2;
+        if !is_due || std::mem::replace(&mut active.has_prepared_next, true) || !lane.spare.claim() {
+            return;
+        }
+        let (log, lane) = (self.clone(), lane.clone());
+        self.spawn_blocking(move || {
+            let made = log.make_spare(&lane);
+            if let Err(error) = &made {
+                tracing::debug!(dir = %lane.dir.display(), %error, "no file was made for the next segment beforehand");
+                log.remove_spare(&lane);
+            }
+            log.spare_made(&lane, made.is_ok().then_some(Past::New));
+            log.gauge(&log.index());
+        });
+    }
+    fn make_spare(&self, lane: &Lane) -> std::io::Result<()> {
+        let size = self.options.segment_bytes;
+        let wanted = self.options.minimum_free_bytes.saturating_add(ROOM_SEGMENTS * size);
+        if self.storage.free_bytes(&lane.dir)? < wanted {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        let file = self.storage.create(&spare_of(&lane.dir))?;
+        file.allocate(size)?;
+        file.sync()?;
+        self.storage.sync_dir(&lane.dir)
     }
     /// There will be none any more.
     pub(super) fn end_spare(&self, lane: &Lane) {

@@ -22,6 +22,7 @@ use crate::file::seal::seal_all;
 use crate::file::segment::{
     Active, Draft, Pages, bytes_needed, new_head, path_of, set_aside_bytes, spare_of,
 };
+use crate::file::spare::Past;
 use crate::file::state::{Done, Summary};
 use crate::queue::Origin;
 
@@ -67,6 +68,9 @@ impl Log {
         }
         if let Err(failure) = self.make_durable(lane, &mut writer, &mut unsynced) {
             self.refuse_written(unsynced, &failure);
+        }
+        if let Some(active) = writer.active.as_mut() {
+            self.prepare_spare(lane, active);
         }
     }
 
@@ -344,10 +348,10 @@ impl Log {
         };
         let at_least = bytes_needed(state.len(), payload) + set_aside_bytes(self.options.segment_bytes);
         let mut outcome = Err(std::io::ErrorKind::StorageFull.into());
-        if lane.spare.take() {
+        if let Some(past) = lane.spare.take() {
             let (capacity, now_ms) = (self.options.segment_bytes.max(at_least), now_ms());
             outcome = new_head(number, channel, now_ms, self.cipher.as_deref())
-                .and_then(|head| Active::recycle(&*self.storage, &lane.dir, head, capacity, &state, now_ms));
+                .and_then(|h| Active::recycle(&*self.storage, &lane.dir, past, h, capacity, &state, now_ms));
             if let Err(error) = &outcome {
                 tracing::debug!(dir = %lane.dir.display(), %error, "the spare file cannot be used");
                 self.remove_spare(lane);
@@ -478,7 +482,7 @@ impl Log {
         };
         let deleted = drained.iter().try_for_each(gone).and_then(|()| self.storage.sync_dir(&lane.dir));
         if spare.is_some() {
-            self.spare_made(lane, deleted.is_ok());
+            self.spare_made(lane, deleted.is_ok().then_some(Past::Segment));
         }
         let mut index = self.index();
         if let Err(error) = deleted {

@@ -56,6 +56,8 @@ pub fn limits_with(dirs: usize, window_bytes: usize, sync: SyncPolicy) -> FileLi
             window_bytes,
             load_bytes: window_bytes,
             retry_pause: Duration::ZERO,
+            // A thread of its own: calls would not come in the same order when a seed is run again.
+            prepares_segments: false,
             sync,
             ..LogOptions::below(dir)
         },
