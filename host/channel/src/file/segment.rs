@@ -115,6 +115,14 @@ impl Active {
         }
         made.map(|()| active)
     }
+    /// Makes a spare file of `capacity` bytes durably, for [`recycle`](Self::recycle).
+    pub(super) fn prepare(storage: &dyn Storage, dir: &Path, capacity: u64) -> std::io::Result<()> {
+        let file = storage.create(&spare_of(dir))?;
+        file.allocate(capacity)?;
+        write_all_at(&*file, &[&ZEROS[..FILL_BYTES.min(capacity) as usize]], 0)?;
+        file.sync()?;
+        storage.sync_dir(dir)
+    }
     /// Makes a segment of the folder's spare file. It gets its name when it is one, so that nothing of its earlier
     /// life is ever found under this name; and if its blocks have been written before, syncs are quick.
     pub(super) fn recycle(
@@ -128,10 +136,12 @@ impl Active {
     ) -> std::io::Result<Self> {
         let (spare, path) = (spare_of(dir), path_of(dir, head.segment));
         let mut active = Self::on(storage.open_to_write(&spare)?, head, capacity);
-        let mut flags = 0;
-        if past == Past::Segment {
-            (active.filled, flags) = (active.file.len()?, RECYCLED);
-        }
+        let length = active.file.len()?;
+        let (filled, flags) = match past {
+            Past::New => (FILL_BYTES.min(length), 0),
+            Past::Segment => (length, RECYCLED),
+        };
+        active.filled = filled;
         active.begin(state, now_ms, flags)?;
         storage.rename(&spare, &path)?;
         let named = storage.sync_dir(dir);

@@ -32,7 +32,7 @@ const ENDED: u8 = 4;
 /// What a spare file was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Past {
-    /// Nothing: its blocks are preallocated.
+    /// Nothing: its blocks are preallocated, the first ones written.
     New,
     /// A segment: its blocks have been written.
     Segment,
@@ -115,10 +115,7 @@ impl Log {
         if self.storage.free_bytes(&lane.dir)? < wanted {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
-        let file = self.storage.create(&spare_of(&lane.dir))?;
-        file.allocate(size)?;
-        file.sync()?;
-        self.storage.sync_dir(&lane.dir)
+        Active::prepare(&*self.storage, &lane.dir, size)
     }
     /// There will be none any more.
     pub(super) fn end_spare(&self, lane: &Lane) {
