@@ -169,6 +169,7 @@ pub(super) fn limits(
             window_bytes: WINDOW_BYTES,
             load_bytes: LOAD_BYTES,
             retry_pause: RETRY_PAUSE,
+            prepares_segments: true,
         },
     })
 }
