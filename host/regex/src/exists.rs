@@ -14,6 +14,7 @@ use regex_syntax::hir::{Hir, Look};
 
 use crate::ast::{Assert, Node};
 use crate::near::Near;
+use crate::scan::is_plain_line;
 use crate::set::{CharSet, LAST};
 use crate::text::first_terminator;
 
@@ -148,6 +149,18 @@ impl Line {
 
     /// Whether the text, which is UTF-8, has a match.
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        self.is_match_with(text, first_terminator)
+    }
+
+    /// The same of bytes that need not be UTF-8, if they are one line of ASCII.
+    pub(crate) fn is_match_of_bytes(&self, body: &[u8]) -> Option<bool> {
+        // What is empty some patterns leave to the exact engine.
+        let is_plain = !body.is_empty() && is_plain_line(body);
+        is_plain.then(|| self.is_match_with(body, |_| None))
+    }
+
+    #[inline(always)]
+    fn is_match_with(&self, text: &[u8], first_terminator: impl Fn(&[u8]) -> Option<usize>) -> bool {
         let length = match &self.head {
             Head::Ascii(sets) => sets.len(),
             Head::Pattern(_, length) => *length,

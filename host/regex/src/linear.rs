@@ -83,11 +83,13 @@ impl Linear {
     }
 
     /// Whether there is a match, where that can be told without knowing that the bytes are UTF-8: the pattern takes
-    /// ASCII alone and looks at nothing else, and decoding neither makes ASCII of other bytes nor takes any away.
+    /// ASCII alone and looks at nothing else, and decoding neither makes ASCII of other bytes nor takes any away; or the
+    /// bytes are ASCII.
     #[inline]
     pub(crate) fn is_match_of_bytes(&self, body: &[u8]) -> Option<bool> {
         match &self.exists {
             Exists::Near(near) if near.is_fixed() => Some(near.is_match(body)),
+            Exists::Line(line) => line.is_match_of_bytes(body),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Looking for a literal, and the check for ASCII: what nearly every text goes through.
+//! Looking for a literal, and the checks for ASCII and for line ends: what nearly every text goes through.
 //!
 //! Native code leaves both to memchr and simdutf8. In WebAssembly a host may be able to interrupt a loop at each of its
 //! turns, and that check costs about as much as a turn of a SIMD loop: there, 64 bytes are one turn, and what is left is
@@ -6,9 +6,9 @@
 //! stand at their distance it is compared.
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub(crate) use imp::{Literal, append, is_utf8};
+pub(crate) use imp::{Literal, append, is_plain_line, is_utf8};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub(crate) use wide::{Literal, append, is_utf8};
+pub(crate) use wide::{Literal, append, is_plain_line, is_utf8};
 
 #[cfg(any(test, all(target_arch = "wasm32", target_feature = "simd128")))]
 mod vector;
@@ -52,6 +52,11 @@ mod imp {
     #[inline]
     pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
         simdutf8::basic::from_utf8(bytes).is_ok()
+    }
+    /// Whether all of it is ASCII, without a line feed or a carriage return.
+    #[inline]
+    pub(crate) fn is_plain_line(bytes: &[u8]) -> bool {
+        bytes.is_ascii() && memchr::memchr2(b'\n', b'\r', bytes).is_none()
     }
     #[inline]
     pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {

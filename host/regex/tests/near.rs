@@ -25,6 +25,41 @@ fn a_literal_in_the_middle_tells_what_java_tells() {
     }
 }
 
+/// By the rules of `Matcher.find()`: bytes that are no UTF-8 are a character, and NEL ends a line.
+#[test]
+fn a_line_between_its_ends_tells_what_java_tells() {
+    let regex = JavaRegex::new("^[0-9]{2} .*x$").expect("fine");
+    let long = [&b"12 "[..], &[b'a'; 200], b"x"].concat();
+    let cases: [(&[u8], bool); 14] = [
+        (b"12 ax", true),
+        (b"12 ax\n", true),
+        (b"12 ax\r\n", true),
+        (b"12 ax\xC2\x85", true),
+        (b"12 a\xFFx", true),
+        (b"12 a\tx", true),
+        (b"12 a\nx", false),
+        (b"12 a\xC2\x85x", false),
+        (b"1\xFF ax", false),
+        (b"12 ax\n\n", false),
+        (b"12 a", false),
+        (b"1", false),
+        (b"", false),
+        (&long, true),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(regex.find(text), Ok(expected), "{:?}", String::from_utf8_lossy(text));
+    }
+    for at in 3..long.len() {
+        let mut text = long.clone();
+        for (byte, expected) in [(b'\r', at + 1 == long.len()), (b'\t', at + 1 < long.len()), (b'x', true)] {
+            text[at] = byte;
+            // `$` holds before a last carriage return, with an `x` in front of it.
+            let expected = expected && (byte != b'\r' || text[at - 1] == b'x');
+            assert_eq!(regex.find(&text), Ok(expected), "{byte} at {at}");
+        }
+    }
+}
+
 /// By the rules of `Matcher.replaceAll("<>")`.
 #[test]
 fn a_literal_and_a_run_are_replaced_as_java_does() {

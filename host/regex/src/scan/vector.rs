@@ -1,6 +1,6 @@
 //! Sixteen bytes at once: SIMD in WebAssembly, plain code in tests. A mask has all bits of a byte set, or none.
 
-pub(super) use imp::{Vector, any, bits_of, both_of, either, equal, splat};
+pub(super) use imp::{Vector, above, any, bits_of, both_of, either, equal, splat};
 
 /// Becomes one load.
 #[inline(always)]
@@ -12,8 +12,8 @@ pub(super) fn load(bytes: &[u8; 16]) -> Vector {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod imp {
     pub(crate) use core::arch::wasm32::{
-        i8x16_bitmask as bits_of, u8x16_eq as equal, u8x16_splat as splat, u64x2 as of, v128 as Vector,
-        v128_and as both_of, v128_any_true as any, v128_or as either,
+        i8x16_bitmask as bits_of, i8x16_gt as above, u8x16_eq as equal, u8x16_splat as splat, u64x2 as of,
+        v128 as Vector, v128_and as both_of, v128_any_true as any, v128_or as either,
     };
 }
 
@@ -31,6 +31,10 @@ mod imp {
     }
     pub(crate) fn equal(a: Vector, b: Vector) -> Vector {
         from_fn(|i| if a[i] == b[i] { 0xff } else { 0 })
+    }
+    /// As signed bytes.
+    pub(crate) fn above(a: Vector, b: Vector) -> Vector {
+        from_fn(|i| if a[i].cast_signed() > b[i].cast_signed() { 0xff } else { 0 })
     }
     pub(crate) fn both_of(a: Vector, b: Vector) -> Vector {
         from_fn(|i| a[i] & b[i])

@@ -1,6 +1,6 @@
 //! The same for WebAssembly: see [`super`]. Compiled into tests as well, with vectors in plain code.
 
-use super::vector::{Vector, any, bits_of, both_of, either, equal, load, splat};
+use super::vector::{Vector, above, any, bits_of, both_of, either, equal, load, splat};
 
 /// A text of at least two bytes that is looked for many times.
 #[derive(Debug)]
@@ -86,6 +86,27 @@ fn stands(text: &[u8], literal: &[u8]) -> bool {
 
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
     is_ascii(bytes) || simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
+/// Whether all of it is ASCII, without a line feed or a carriage return.
+pub(crate) fn is_plain_line(bytes: &[u8]) -> bool {
+    is_above_controls(bytes) || bytes.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\n' | b'\r'))
+}
+
+/// Whether all of it is ASCII above the carriage return: one comparison, as signed bytes.
+#[inline(always)]
+fn is_above_controls(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<64>() else { return false };
+    let below = splat(b'\r');
+    let of_block = |block: &[u8; 64]| {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| above(load(part(block, i)), below));
+        both_of(both_of(a, b), both_of(c, d))
+    };
+    let mut all = of_block(last);
+    for block in bytes.as_chunks::<64>().0 {
+        all = both_of(all, of_block(block));
+    }
+    bits_of(all) == u16::MAX
 }
 
 #[inline]
@@ -202,6 +223,11 @@ mod tests {
                 text[below(length)] |= 0x80;
             }
             assert_eq!(is_utf8(&text), str::from_utf8(&text).is_ok(), "{text:?}");
+            if length > 0 && below(2) == 0 {
+                text[below(length)] = [b'\n', b'\r', 0, 0x7f, 0x85][below(5)];
+            }
+            let is_plain = text.iter().all(|byte| byte.is_ascii() && !b"\n\r".contains(byte));
+            assert_eq!(is_plain_line(&text), is_plain, "{text:?}");
         }
     }
 }
