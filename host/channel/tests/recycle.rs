@@ -50,7 +50,7 @@ fn after_a_power_cut_only_the_later_life_is_there_and_nothing_looks_damaged() {
             assert_eq!(again.drain().await, pending, "seed {seed}");
             assert_eq!(again.quarantined(), 0, "seed {seed}");
             assert_eq!(LogMetrics::get(&again.channel.metrics().torn_records), 0, "seed {seed}");
-            assert!(!after.paths().iter().any(is_spare), "what is left over is removed");
+            assert!(!after.paths().iter().any(|path| is_spare(path)), "what is left over is removed");
         }
     });
 }
@@ -89,11 +89,11 @@ fn an_orderly_end_leaves_no_spare_file() {
         let (subject, _) = with_recycled_segment(&disk).await;
         subject.drain().await;
         subject.channel.close();
-        assert!(!disk.paths().iter().any(is_spare), "{:?}", disk.paths());
+        assert!(!disk.paths().iter().any(|path| is_spare(path)), "{:?}", disk.paths());
     });
 }
 
-fn is_spare(path: &PathBuf) -> bool {
+fn is_spare(path: &Path) -> bool {
     path.ends_with("spare")
 }
 
@@ -114,7 +114,7 @@ async fn with_prepared_segment(disk: &SimulatedDisk) -> (Subject, Vec<u64>) {
         }
     }
     let made = async {
-        while !disk.paths().iter().any(is_spare) {
+        while !disk.paths().iter().any(|path| is_spare(path)) {
             tokio::task::yield_now().await;
         }
     };
@@ -132,7 +132,7 @@ fn a_file_made_for_the_next_segment_becomes_it_and_costs_nothing_at_a_power_cut(
             assert_eq!(again.drain().await, pending, "seed {seed}");
             assert_eq!(again.quarantined(), 0, "seed {seed}");
             assert_eq!(LogMetrics::get(&again.channel.metrics().torn_records), 0, "seed {seed}");
-            assert!(!after.paths().iter().any(is_spare), "what is left over is removed");
+            assert!(!after.paths().iter().any(|path| is_spare(path)), "what is left over is removed");
         }
     };
     block_on(async {
@@ -167,6 +167,6 @@ fn where_the_disk_has_little_room_no_file_is_made_beforehand() {
     // Which waits for the threads it has started.
     drop(runtime);
     assert!(disk.paths().len() > 3, "several segments");
-    assert!(!disk.paths().iter().any(is_spare), "{:?}", disk.paths());
+    assert!(!disk.paths().iter().any(|path| is_spare(path)), "{:?}", disk.paths());
     drop(subject);
 }

@@ -27,7 +27,8 @@ const NONE: u8 = 0;
 const CLAIMED: u8 = 1;
 const NEW: u8 = 2;
 const WRITTEN: u8 = 3;
-const ENDED: u8 = 4;
+const TAKEN: u8 = 4;
+const ENDED: u8 = 5;
 
 /// What a spare file was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +50,14 @@ impl Spare {
     pub(super) fn is_ready(&self) -> bool {
         matches!(self.0.load(Ordering::Acquire), NEW | WRITTEN)
     }
-    /// Takes it, for good, if there is one.
+    /// Takes it, if there is one. Nobody makes another, under the same name, before it is [`gone`](Self::gone).
     pub(super) fn take(&self) -> Option<Past> {
-        let of = |state, past| self.change(state, NONE).then_some(past);
+        let of = |state, past| self.change(state, TAKEN).then_some(past);
         of(WRITTEN, Past::Segment).or_else(|| of(NEW, Past::New))
+    }
+    /// What was taken has another name now, or is removed.
+    pub(super) fn gone(&self) {
+        let _unless_ended = self.change(TAKEN, NONE);
     }
     /// Says whether the caller may make one; it then says how that went, and learns whether it came too late.
     fn claim(&self) -> bool {
@@ -128,5 +133,26 @@ impl Log {
         if is_there && let Err(error) = self.storage.remove(&spare_of(&lane.dir)) {
             tracing::debug!(dir = %lane.dir.display(), %error, "the spare file could not be removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else another file might get the name between its opening and its renaming, and the one that is written to would
+    /// have none.
+    #[test]
+    fn while_one_is_made_into_a_segment_nobody_makes_another() {
+        let spare = Spare::default();
+        assert!(spare.claim() && spare.made(Some(Past::Segment)) && spare.is_ready());
+        assert_eq!(spare.take(), Some(Past::Segment));
+        assert!(!spare.claim() && spare.take().is_none() && !spare.is_ready());
+        spare.gone();
+        assert!(spare.claim() && !spare.claim() && spare.made(Some(Past::New)));
+        assert_eq!(spare.take(), Some(Past::New));
+        spare.end();
+        spare.gone();
+        assert!(!spare.claim(), "the end is the end");
     }
 }

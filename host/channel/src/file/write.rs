@@ -356,6 +356,7 @@ impl Log {
                 tracing::debug!(dir = %lane.dir.display(), %error, "the spare file cannot be used");
                 self.remove_spare(lane);
             }
+            lane.spare.gone();
         }
         // On a disk that is nearly full a small segment is better than none.
         for capacity in [self.options.segment_bytes.max(at_least), at_least] {
