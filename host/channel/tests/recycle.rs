@@ -39,19 +39,24 @@ async fn with_recycled_segment(disk: &SimulatedDisk) -> (Subject, Vec<u64>) {
     panic!("no segment was used again");
 }
 
+/// Whatever a power cut leaves: these are there, nothing looks damaged, and the spare file is removed.
+async fn survives_power_cuts(disk: &SimulatedDisk, pending: &[u64]) {
+    for seed in 0..200 {
+        let after = disk.after_power_cut(&mut fastrand::Rng::with_seed(seed));
+        let again = Subject::open(&after, limits(1, 0));
+        assert_eq!(again.drain().await, pending, "seed {seed}");
+        assert_eq!(again.quarantined(), 0, "seed {seed}");
+        assert_eq!(LogMetrics::get(&again.channel.metrics().torn_records), 0, "seed {seed}");
+        assert!(!after.paths().iter().any(|path| is_spare(path)), "what is left over is removed");
+    }
+}
+
 #[test]
 fn after_a_power_cut_only_the_later_life_is_there_and_nothing_looks_damaged() {
     block_on(async {
         let disk = SimulatedDisk::default();
         let (_subject, pending) = with_recycled_segment(&disk).await;
-        for seed in 0..200 {
-            let after = disk.after_power_cut(&mut fastrand::Rng::with_seed(seed));
-            let again = Subject::open(&after, limits(1, 0));
-            assert_eq!(again.drain().await, pending, "seed {seed}");
-            assert_eq!(again.quarantined(), 0, "seed {seed}");
-            assert_eq!(LogMetrics::get(&again.channel.metrics().torn_records), 0, "seed {seed}");
-            assert!(!after.paths().iter().any(|path| is_spare(path)), "what is left over is removed");
-        }
+        survives_power_cuts(&disk, &pending).await;
     });
 }
 
@@ -119,19 +124,9 @@ async fn with_prepared_segment(disk: &SimulatedDisk) -> (Subject, Vec<u64>) {
 #[test]
 fn a_file_made_for_the_next_segment_becomes_it_and_costs_nothing_at_a_power_cut() {
     let disk = SimulatedDisk::default();
-    let check = async |pending: &[u64]| {
-        for seed in 0..200 {
-            let after = disk.after_power_cut(&mut fastrand::Rng::with_seed(seed));
-            let again = Subject::open(&after, limits(1, 0));
-            assert_eq!(again.drain().await, pending, "seed {seed}");
-            assert_eq!(again.quarantined(), 0, "seed {seed}");
-            assert_eq!(LogMetrics::get(&again.channel.metrics().torn_records), 0, "seed {seed}");
-            assert!(!after.paths().iter().any(|path| is_spare(path)), "what is left over is removed");
-        }
-    };
     block_on(async {
         let (subject, mut pending) = with_prepared_segment(&disk).await;
-        check(&pending).await;
+        survives_power_cuts(&disk, &pending).await;
         let (first, files) = (newest_segment(&disk), disk.paths().len());
         while newest_segment(&disk) == first {
             let number = pending.len() as u64;
@@ -140,7 +135,7 @@ fn a_file_made_for_the_next_segment_becomes_it_and_costs_nothing_at_a_power_cut(
         }
         assert_eq!(disk.paths().len(), files, "the file has another name, there is none more");
         assert!(!is_recycled(&disk, &newest_segment(&disk)), "it holds nothing of an earlier life");
-        check(&pending).await;
+        survives_power_cuts(&disk, &pending).await;
     });
 }
 
