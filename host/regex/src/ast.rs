@@ -184,7 +184,8 @@ impl Study {
         let all: Vec<Study> = nodes.iter().map(Study::of).collect();
         self.max_valid &= all.iter().all(|one| one.max_valid);
         let min = all.iter().map(|one| one.min).min().unwrap_or(0);
-        let max = all.iter().map(|one| one.max).max().unwrap_or(0);
+        // Java begins with -1: of lengths that overflowed none is the longest.
+        let max = all.iter().map(|one| one.max).fold(-1, i32::max);
         self.advance(min, max);
         self.begin_afresh();
     }
@@ -192,11 +193,14 @@ impl Study {
     fn follow_repeat(&mut self, repeat: &Repeat) {
         match repeat.shape() {
             Shape::Optional => {
-                self.advance(0, repeat.study.max);
                 self.max_valid &= repeat.study.max_valid;
                 self.deterministic = false;
                 if matches!(repeat.body, Node::Group(..)) && repeat.kind != Kind::Possessive {
+                    // A choice between the group and nothing, which is longer than a length that overflowed.
+                    self.advance(0, repeat.study.max.max(0));
                     self.begin_afresh();
+                } else {
+                    self.advance(0, repeat.study.max);
                 }
             }
             Shape::Run if repeat.max.is_none() && repeat.kind == Kind::Greedy => {
