@@ -101,6 +101,12 @@ impl Linear {
         self.search.search_slots(&Input::new(text).range(from..), slots).is_some()
     }
 
+    /// The pattern as a literal and a run, if it is one.
+    #[inline]
+    pub(crate) fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
+    }
+
     /// The span of the first match from `from` on.
     #[inline]
     pub(crate) fn span(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {

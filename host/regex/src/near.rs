@@ -12,7 +12,7 @@ use regex_automata::{Anchored, Input, meta};
 
 use crate::ast::{Kind, Node};
 use crate::exists::{AsciiSet, ascii_sets, flatten, takes};
-use crate::scan::Literal;
+use crate::scan::{Copier, Literal};
 
 /// Shorter literals are found too often.
 const LITERAL_BYTES_MIN: usize = 3;
@@ -83,8 +83,8 @@ impl Near {
     }
 }
 
-/// A literal, then as many characters of a set as there are: `user=[a-z]+`. What most masks are; no automaton is needed to
-/// find where such a match ends.
+/// A literal, then as many characters of a set as there are: `user=[a-z]+`; or a literal alone. What most masks are; no
+/// automaton is needed to find where such a match ends.
 #[derive(Debug)]
 pub(crate) struct Run {
     literal: Literal,
@@ -99,16 +99,20 @@ impl Run {
     pub(crate) fn study(node: &Node) -> Option<Self> {
         let mut nodes = Vec::new();
         flatten(node, &mut nodes);
-        let (Node::Repeat(repeat), literal) = nodes.split_last()? else { return None };
-        if repeat.max.is_some() || repeat.kind != Kind::Greedy || repeat.min > LEAST_MAX {
-            return None;
-        }
-        let body = ascii_sets(std::slice::from_ref(&repeat.body))?;
-        let [set] = body.as_slice() else { return None };
+        let (set, least, literal) = match nodes.split_last()? {
+            (Node::Repeat(repeat), literal) if repeat.max.is_none() => {
+                if repeat.kind != Kind::Greedy || repeat.min > LEAST_MAX {
+                    return None;
+                }
+                let body = ascii_sets(std::slice::from_ref(&repeat.body))?;
+                let [set] = body.as_slice() else { return None };
+                (*set, repeat.min as usize, literal)
+            }
+            _ => (AsciiSet::default(), 0, nodes.as_slice()),
+        };
         let bytes: Option<Vec<u8>> = ascii_sets(literal)?.iter().map(|set| set.only()).collect();
         let bytes = bytes.filter(|bytes| bytes.len() >= LITERAL_BYTES_MIN)?;
-        let literal = Literal::new(&bytes);
-        Some(Self { literal, set: *set, least: repeat.min as usize })
+        Some(Self { literal: Literal::new(&bytes), set, least })
     }
 
     /// The span of the first match from `from` on.
@@ -116,13 +120,42 @@ impl Run {
         let mut at = from;
         loop {
             at += self.literal.find(&text[at..])?;
-            let rest = &text[at + self.literal.len()..];
-            let run = rest.iter().position(|byte| !self.set.holds(*byte));
-            let run = run.unwrap_or(rest.len());
-            if run >= self.least {
-                return Some((at, text.len() - rest.len() + run));
+            if let Some(end) = self.end(text, at) {
+                return Some((at, end));
             }
             at += 1;
+        }
+    }
+
+    /// Where the match ends whose literal stands there, if it is one.
+    #[inline(always)]
+    fn end(&self, text: &[u8], at: usize) -> Option<usize> {
+        let start = at + self.literal.len();
+        let run = self.set.run(&text[start..]);
+        (run >= self.least).then_some(start + run)
+    }
+
+    /// Appends the body with every match replaced, in one pass, and answers how many there were: with none, what was
+    /// appended is not the body. The bytes need not be UTF-8: decoding makes no difference to where matches are. The
+    /// other answer says that all of them are ASCII.
+    pub(crate) fn replace_all(&self, body: &[u8], with: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
+        let Some(mut place) = self.literal.find(body) else { return (0, false) };
+        let mut copier = Copier::new(out);
+        copier.copy(&body[..place]);
+        let mut places = 0;
+        loop {
+            let from = if let Some(end) = self.end(body, place) {
+                copier.put(with);
+                places += 1;
+                end
+            } else {
+                copier.put(&body[place..=place]);
+                place + 1
+            };
+            match copier.copy_until(&self.literal, &body[from..]) {
+                Some(next) => place = from + next,
+                None => return (places, copier.is_ascii()),
+            }
         }
     }
 }

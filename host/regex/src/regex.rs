@@ -11,7 +11,7 @@ use crate::groups::Groups;
 use crate::linear::Linear;
 use crate::parse::{Parsed, parse};
 use crate::replace::Replacement;
-use crate::scan::append;
+use crate::scan::{append, is_utf8};
 use crate::text;
 
 thread_local! {
@@ -162,6 +162,16 @@ impl JavaRegex {
         out: &mut Vec<u8>,
     ) -> Result<usize, MatchError> {
         let before = out.len();
+        if let (Some(run), Some(with)) = (self.inner.linear.as_ref().and_then(Linear::run), with.literal()) {
+            let (places, is_ascii) = run.replace_all(body, with, out);
+            if places > 0 && (is_ascii || is_utf8(body)) {
+                return Ok(places);
+            }
+            out.truncate(before);
+            if places == 0 {
+                return Ok(0);
+            }
+        }
         let text = &*text::decode(body);
         let replaced = match &self.inner.linear {
             Some(linear)

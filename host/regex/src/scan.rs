@@ -6,9 +6,9 @@
 //! stand at their distance it is compared.
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub(crate) use imp::{Literal, append, is_plain_line, is_utf8};
+pub(crate) use imp::{Copier, Literal, append, is_plain_line, is_utf8};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub(crate) use wide::{Literal, append, is_plain_line, is_utf8};
+pub(crate) use wide::{Copier, Literal, append, is_plain_line, is_utf8};
 
 #[cfg(any(test, all(target_arch = "wasm32", target_feature = "simd128")))]
 mod vector;
@@ -46,6 +46,41 @@ mod imp {
                 }
                 at = place + 1;
             }
+        }
+    }
+
+    /// Copies pieces of a text behind a buffer, and notes whether they are ASCII.
+    #[derive(Debug)]
+    pub(crate) struct Copier<'a> {
+        out: &'a mut Vec<u8>,
+        is_ascii: bool,
+    }
+
+    impl<'a> Copier<'a> {
+        pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+            Self { out, is_ascii: true }
+        }
+        /// Whether all that was copied is ASCII.
+        pub(crate) fn is_ascii(&self) -> bool {
+            self.is_ascii
+        }
+        /// Appends what is not looked at.
+        #[inline]
+        pub(crate) fn put(&mut self, bytes: &[u8]) {
+            self.out.extend_from_slice(bytes);
+        }
+        /// Copies a piece.
+        #[inline]
+        pub(crate) fn copy(&mut self, piece: &[u8]) {
+            self.is_ascii &= piece.is_ascii();
+            self.out.extend_from_slice(piece);
+        }
+        /// Copies up to where the literal stands, and answers that place; all if it stands nowhere.
+        #[inline]
+        pub(crate) fn copy_until(&mut self, literal: &Literal, text: &[u8]) -> Option<usize> {
+            let place = literal.find(text);
+            self.copy(&text[..place.unwrap_or(text.len())]);
+            place
         }
     }
 

@@ -63,7 +63,7 @@ fn a_line_between_its_ends_tells_what_java_tells() {
 /// By the rules of `Matcher.replaceAll("<>")`.
 #[test]
 fn a_literal_and_a_run_are_replaced_as_java_does() {
-    let cases: [(&str, &[(&str, &str)]); 4] = [
+    let cases: [(&str, &[(&str, &str)]); 5] = [
         (
             "user=[a-z]+",
             &[("user=ann user= user=bob1", "<> user= <>1"), ("user=é", "user=é"), ("use", "use")],
@@ -71,6 +71,7 @@ fn a_literal_and_a_run_are_replaced_as_java_does() {
         ("abc[abc]*", &[("xabcabcdabc", "x<>d<>"), ("ab", "ab")]),
         ("id:\\d{2,}", &[("id:1 id:12 id:123x", "id:1 <> <>x")]),
         ("(key)=(\\w+)", &[("key=v; key=", "<>; key=")]),
+        ("secret", &[("secretsecret secre", "<><> secre"), ("sécret", "sécret")]),
     ];
     for (pattern, texts) in cases {
         let regex = JavaRegex::new(pattern).expect(pattern);
@@ -80,6 +81,26 @@ fn a_literal_and_a_run_are_replaced_as_java_does() {
             let places = regex.replace_all(text.as_bytes(), &with, &mut out).expect("linear");
             let out = if places == 0 { (*text).to_owned() } else { String::from_utf8(out).expect("text") };
             assert_eq!(out, *expected, "{pattern} on {text:?}");
+        }
+    }
+}
+
+/// Where the blocks of a search end makes no difference, nor do bytes that become U+FFFD as in `new String(bytes, UTF_8)`.
+#[test]
+fn all_around_what_is_replaced_stays_but_bytes_that_are_no_utf8() {
+    let regex = JavaRegex::new("user=[a-z]+").expect("a pattern");
+    let with = Replacement::new("user=****", &regex).expect("a text");
+    for (bytes, decoded) in
+        [(&b""[..], ""), ("é".as_bytes(), "é"), (b"\xFF", "\u{FFFD}"), (b"\xE2\x82", "\u{FFFD}")]
+    {
+        for length in 0..200 {
+            let (before, behind) = ("use=".repeat(length / 4), ".".repeat(199 - length));
+            let body =
+                [before.as_bytes(), b"user=ann user=", bytes, b"1user=b", behind.as_bytes(), bytes].concat();
+            let expected = format!("{before}user=**** user={decoded}1user=****{behind}{decoded}");
+            let mut out = b"before".to_vec();
+            assert_eq!(regex.replace_all(&body, &with, &mut out), Ok(2), "{body:?}");
+            assert_eq!(String::from_utf8(out).expect("text"), format!("before{expected}"), "{body:?}");
         }
     }
 }

@@ -2,6 +2,12 @@
 
 pub(super) use imp::{Vector, above, any, bits_of, both_of, either, equal, splat};
 
+/// Eight bytes and eight bytes.
+#[inline(always)]
+pub(super) fn join(low: &[u8; 8], high: &[u8; 8]) -> Vector {
+    imp::of(u64::from_le_bytes(*low), u64::from_le_bytes(*high))
+}
+
 /// Becomes one load.
 #[inline(always)]
 pub(super) fn load(bytes: &[u8; 16]) -> Vector {

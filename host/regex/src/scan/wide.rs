@@ -1,6 +1,8 @@
 //! The same for WebAssembly: see [`super`]. Compiled into tests as well, with vectors in plain code.
 
-use super::vector::{Vector, above, any, bits_of, both_of, either, equal, load, splat};
+use std::array::from_fn;
+
+use super::vector::{Vector, above, any, bits_of, both_of, either, equal, join, load, splat};
 
 /// A text of at least two bytes that is looked for many times.
 #[derive(Debug)]
@@ -56,6 +58,27 @@ impl Literal {
     }
 }
 
+impl Literal {
+    /// The first place where it stands with the rarer of its two bytes in the block that begins there.
+    #[inline(never)]
+    fn find_around<const N: usize, const P: usize>(&self, text: &[u8], at: usize) -> Option<usize> {
+        let [first, second] = self.rare;
+        let hits_of = |place: usize, from: usize| {
+            let block = text.get(from..)?.first_chunk::<N>()?;
+            Some(parts::<N, P>(block).map(|part| equal(part, splat(self.text[place]))))
+        };
+        let mut hits = hits_of(first, at)?;
+        // Where the other byte would stand, unless that is beyond either end.
+        if let Some(others) = (at + second).checked_sub(first).and_then(|at| hits_of(second, at)) {
+            hits = from_fn(|i| both_of(hits[i], others[i]));
+        }
+        let bits = hits.iter().rev().fold(0, |bits, hit| bits << 16 | u64::from(bits_of(*hit)));
+        let begin = |place: usize| place.checked_sub(first);
+        let is = |place| begin(place).is_some_and(|begin| stands(&text[begin..], &self.text));
+        among(bits, at, is).and_then(begin)
+    }
+}
+
 /// Blocks of `N` places, of at least as many, until one has an answer. The last one overlaps with what was looked
 /// at before, where there was none.
 #[inline(always)]
@@ -82,6 +105,85 @@ fn stands(text: &[u8], literal: &[u8]) -> bool {
         }
         _ => text.iter().zip(literal).take(3).all(|(a, b)| a == b),
     }
+}
+
+/// Copies pieces of a text behind a buffer, and notes whether they are ASCII.
+#[derive(Debug)]
+pub(crate) struct Copier<'a> {
+    out: &'a mut Vec<u8>,
+    /// All bits that were set in what was copied.
+    seen: Vector,
+}
+
+impl<'a> Copier<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, seen: splat(0) }
+    }
+    /// Whether all that was copied is ASCII.
+    pub(crate) fn is_ascii(&self) -> bool {
+        bits_of(self.seen) == 0
+    }
+    /// Appends what is not looked at.
+    #[inline]
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        append(self.out, bytes);
+    }
+    /// Copies a piece.
+    #[inline]
+    pub(crate) fn copy(&mut self, piece: &[u8]) {
+        self.seen = either(self.seen, all_bits(piece));
+        append(self.out, piece);
+    }
+    /// Copies up to where the literal stands, and answers that place; all if it stands nowhere. In one pass.
+    pub(crate) fn copy_until(&mut self, literal: &Literal, text: &[u8]) -> Option<usize> {
+        match text.len() {
+            64.. => self.in_blocks::<64, 4>(literal, text),
+            16..64 => self.in_blocks::<16, 1>(literal, text),
+            _ => {
+                let place = literal.find(text);
+                self.copy(&text[..place.unwrap_or(text.len())]);
+                place
+            }
+        }
+    }
+    /// In blocks of `N` bytes, of at least as many: `P` vectors. The last one overlaps with what is there already.
+    #[inline(always)]
+    fn in_blocks<const N: usize, const P: usize>(&mut self, literal: &Literal, text: &[u8]) -> Option<usize> {
+        let start = self.out.len();
+        self.out.reserve(text.len());
+        let wanted = splat(literal.text[literal.rare[0]]);
+        let mut seen = self.seen;
+        let mut block_at = |out: &mut Vec<u8>, block: &[u8; N], at: usize| {
+            out.extend_from_slice(block);
+            let parts = parts::<N, P>(block);
+            seen = either(seen, any_of(parts));
+            let is_near = any(any_of(parts.map(|part| equal(part, wanted))));
+            if is_near { literal.find_around::<N, P>(text, at) } else { None }
+        };
+        let (blocks, rest) = text.as_chunks::<N>();
+        let mut found = None;
+        for (block, at) in blocks.iter().zip((0..).step_by(N)) {
+            found = block_at(self.out, block, at);
+            if found.is_some() {
+                break;
+            }
+        }
+        if let (None, false, Some(last)) = (found, rest.is_empty(), text.last_chunk()) {
+            let at = text.len() - N;
+            self.out.truncate(start + at);
+            found = block_at(self.out, last, at);
+        }
+        self.seen = seen;
+        if let Some(place) = found {
+            self.out.truncate(start + place);
+        }
+        found
+    }
+}
+
+#[inline(always)]
+fn parts<const N: usize, const P: usize>(block: &[u8; N]) -> [Vector; P] {
+    from_fn(|i| load(&block.as_chunks::<16>().0[i]))
 }
 
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
@@ -111,20 +213,29 @@ fn is_above_controls(bytes: &[u8]) -> bool {
 
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk::<64>() else { return bytes.is_ascii() };
-    let mut all = of_block(last);
-    for block in bytes.as_chunks::<64>().0 {
-        all = either(all, of_block(block));
+    bits_of(all_bits(bytes)) == 0
+}
+/// The bits that are set in any of the bytes, anywhere in the vector.
+#[inline(always)]
+fn all_bits(bytes: &[u8]) -> Vector {
+    match bytes.len() {
+        64.. => bits_of_blocks::<64, 4>(bytes),
+        16..64 => bits_of_blocks::<16, 1>(bytes),
+        _ => match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => join(first, last),
+            _ => splat(bytes.iter().take(7).fold(0, |bits, byte| bits | byte)),
+        },
     }
-    bits_of(all) == 0
 }
 #[inline(always)]
-fn of_block(block: &[u8; 64]) -> Vector {
-    any_of([0, 1, 2, 3].map(|i| load(part(block, i))))
+fn bits_of_blocks<const N: usize, const P: usize>(bytes: &[u8]) -> Vector {
+    let of_block = |block: &[u8; N]| any_of(parts::<N, P>(block));
+    let last = bytes.last_chunk().map_or(splat(0), of_block);
+    bytes.as_chunks().0.iter().fold(last, |bits, block| either(bits, of_block(block)))
 }
 #[inline(always)]
-fn any_of([a, b, c, d]: [Vector; 4]) -> Vector {
-    either(either(a, b), either(c, d))
+fn any_of<const P: usize>(parts: [Vector; P]) -> Vector {
+    parts.into_iter().fold(splat(0), |all, part| either(all, part))
 }
 
 /// Appends what is mostly short without a call of the host, which `memory.copy` of a length that is not known when
@@ -216,6 +327,15 @@ mod tests {
             let last = text.windows(size).rposition(|window| window == literal);
             let found = finder.find_where(&text, |place| Some(place) == last);
             assert_eq!(found, last, "{literal:?} in {text:?}");
+            let mut copied = b"before".to_vec();
+            let mut copier = Copier::new(&mut copied);
+            assert_eq!(copier.copy_until(&finder, &text), place, "{literal:?} in {text:?}");
+            assert!(copier.is_ascii());
+            assert_eq!(
+                copied,
+                [b"before", &text[..place.unwrap_or(length)]].concat(),
+                "{literal:?} in {text:?}"
+            );
             let mut out = b"before".to_vec();
             append(&mut out, &text);
             assert_eq!(out, [b"before", text.as_slice()].concat());
@@ -223,6 +343,20 @@ mod tests {
                 text[below(length)] |= 0x80;
             }
             assert_eq!(is_utf8(&text), str::from_utf8(&text).is_ok(), "{text:?}");
+            let mut copied = Vec::new();
+            let mut copier = Copier::new(&mut copied);
+            let place = copier.copy_until(&finder, &text).unwrap_or(length);
+            // Bytes behind the place may have been looked at too.
+            assert!(
+                copier.is_ascii() <= text[..place].is_ascii() && copier.is_ascii() >= text.is_ascii(),
+                "{text:?}"
+            );
+            assert_eq!(copied, text[..place]);
+            let mut copier = Copier::new(&mut copied);
+            copier.copy(&text);
+            copier.put(b"put");
+            assert_eq!(copier.is_ascii(), text.is_ascii(), "{text:?}");
+            assert_eq!(copied, [&text[..place], &text, b"put"].concat());
             if length > 0 && below(2) == 0 {
                 text[below(length)] = [b'\n', b'\r', 0, 0x7f, 0x85][below(5)];
             }
