@@ -235,7 +235,11 @@ fn bits_of_blocks<const N: usize, const P: usize>(bytes: &[u8]) -> Vector {
 }
 #[inline(always)]
 fn any_of<const P: usize>(parts: [Vector; P]) -> Vector {
-    parts.into_iter().fold(splat(0), |all, part| either(all, part))
+    let mut all = splat(0);
+    for part in parts {
+        all = either(all, part);
+    }
+    all
 }
 
 /// Appends what is mostly short without a call of the host, which `memory.copy` of a length that is not known when
