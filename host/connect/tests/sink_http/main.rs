@@ -105,7 +105,7 @@ async fn an_event_without_a_body_is_dropped_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_may_come_late_and_be_killed() {
-    let port = server::free_port();
+    let (_held, port) = server::silent_port();
     let (mut sink, counters) = open(&format!("http://127.0.0.1:{port}/"), &[]).await;
     let error = deliver(&mut sink, "early").await.expect_err("nobody listens").to_string();
     assert!(error.contains("cannot connect to") && error.contains("Connection refused"), "{error}");

@@ -1,18 +1,24 @@
 //! The server, as a process of its own.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).expect("bound").local_addr().expect("an address").port()
+/// A port on which nobody listens, and which nobody else is given while the socket lives; a [`Server`] can be started
+/// on it.
+pub fn silent_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("set");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("bound");
+    let port = socket.local_addr().expect("an address").port();
+    (socket, port)
 }
 
 /// Killed when dropped.
