@@ -1,6 +1,8 @@
 //! What clients of the network sources cannot do: use up the agent's memory, or keep others from being served.
 
 mod harness;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
@@ -8,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use harness::wire::{AVRO, HTTP, Protocol, SYSLOG, THRIFT, free_port, wait_listening};
+use harness::wire::{AVRO, HTTP, Protocol, SYSLOG, THRIFT, wait_listening};
 use harness::{Agent, Setup, until};
+use ports::free_port;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// More than an agent needs, much less than what the clients below would like it to use.

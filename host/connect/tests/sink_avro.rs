@@ -4,12 +4,14 @@
 mod agent;
 #[path = "avro/client.rs"]
 mod client;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use agent::{Agent, PATIENCE};
-use client::{event, free_port};
+use client::event;
 use flumen_config::{Diagnostics, Settings};
 use flumen_connect::catalog::by_name;
 use flumen_connect::wire::avro::frame::{FrameLimits, Framer};
@@ -17,6 +19,7 @@ use flumen_connect::wire::avro::protocol::Status;
 use flumen_connect::wire::avro::responder::{Outcome, Request, Session, put_answer};
 use flumen_connect::{Sink, SinkCounters, sinks};
 use flumen_event::Batch;
+use ports::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -2,6 +2,8 @@
 
 #[path = "sink_fixtures/mod.rs"]
 mod fixtures;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
@@ -14,6 +16,7 @@ use fixtures::{batch, settings, sink, spec};
 use flumen_config::Diagnostics;
 use flumen_connect::{Sink, SinkCounters};
 use flumen_event::BatchBuilder;
+use ports::free_port;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader as AsyncReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -65,10 +68,6 @@ impl Drop for Server {
         self.input = None;
         drop(self.child.wait());
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address").port()
 }
 
 /// A person in the channel.

@@ -4,6 +4,8 @@
 mod agent;
 #[path = "sink_fixtures/mod.rs"]
 mod fixtures;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use fixtures::{batch, settings, sink, spec};
 use flumen_config::Diagnostics;
 use flumen_connect::wire::thrift::{Protocol, Reader, Type, Writer};
 use flumen_connect::{Sink, SinkCounters};
+use ports::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,9 +26,6 @@ async fn source(port: u16, more: &[(&str, &str)]) -> Agent {
     let agent = Agent::start("thrift", 1_000, &options);
     tokio::time::timeout(PATIENCE, agent.ready.notified()).await.expect("it gets ready");
     agent
-}
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address").port()
 }
 fn sink_to(port: u16, more: &[(&str, &str)]) -> (Box<dyn Sink>, Arc<SinkCounters>) {
     let text = port.to_string();

@@ -4,18 +4,21 @@
 mod agent;
 #[path = "avro/client.rs"]
 mod client;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use agent::{Agent, PATIENCE, until};
-use client::{Client, call, event, free_port};
+use client::{Client, call, event};
 use flumen_config::{Diagnostics, Settings};
 use flumen_connect::catalog::by_name;
 use flumen_connect::sources;
 use flumen_connect::wire::avro::protocol::{Method, Status};
 use flumen_connect::wire::avro::requestor::Answer;
 use flumen_connect::wire::deflate::{Deflated, Writing};
+use ports::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

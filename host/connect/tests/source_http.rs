@@ -2,22 +2,21 @@
 
 #[path = "source_agent/mod.rs"]
 mod agent;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use agent::{Agent, PATIENCE, until};
+use ports::free_port;
 use tempfile::TempDir;
 
 const TWO: &str = r#"[{"headers":{"a":"1"},"body":"one"},{"headers":{"a":"2"},"body":"two"}]"#;
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).expect("bound").local_addr().expect("an address").port()
-}
 
 async fn start(capacity: usize, more: &[(&str, &str)]) -> (Agent, u16) {
     let port = free_port();

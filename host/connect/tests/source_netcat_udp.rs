@@ -2,19 +2,17 @@
 
 #[path = "source_agent/mod.rs"]
 mod agent;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::net::UdpSocket;
 use std::sync::atomic::Ordering::Relaxed;
 
 use agent::{Agent, until};
-
-/// A free UDP port of this address.
-fn free_port(bind: &str) -> u16 {
-    UdpSocket::bind((bind, 0)).expect("bound").local_addr().expect("an address").port()
-}
+use ports::free_port;
 
 async fn start(bind: &str, capacity: usize, more: &[(&str, &str)]) -> (Agent, UdpSocket) {
-    let port = free_port(bind);
+    let port = free_port();
     let text = port.to_string();
     let options = [&[("bind", bind), ("port", text.as_str())], more].concat();
     let agent = Agent::start("netcatudp", capacity, &options);
@@ -132,7 +130,7 @@ async fn beyond_the_bound_datagrams_are_dropped_and_counted() {
 #[tokio::test]
 async fn what_the_kernel_loses_is_counted_too() {
     for kind in ["netcatudp", "syslogudp"] {
-        let port = free_port("127.0.0.1");
+        let port = free_port();
         let mut agent = Agent::start(kind, 100_000, &[("bind", "127.0.0.1"), ("port", &port.to_string())]);
         tokio::time::timeout(agent::PATIENCE, agent.ready.notified()).await.expect("it gets ready");
         let client = UdpSocket::bind("127.0.0.1:0").expect("bound");

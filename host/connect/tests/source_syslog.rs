@@ -2,17 +2,15 @@
 
 #[path = "source_agent/mod.rs"]
 mod agent;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::Ordering::Relaxed;
 
 use agent::{Agent, until};
-
-/// A TCP port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address").port()
-}
+use ports::free_port;
 
 async fn start(kind: &'static str, capacity: usize, more: &[(&str, &str)]) -> (Agent, SocketAddr) {
     let port = free_port();

@@ -2,8 +2,10 @@
 
 #[path = "source_agent/mod.rs"]
 mod agent;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use agent::{Agent, PATIENCE, until};
 use flumen_connect::wire::thrift::client::{Calls, ClientError, Sent, ThriftClient, dial};
 use flumen_connect::wire::thrift::{Protocol, Type, Writer};
 use flumen_event::{Batch, BatchBuilder};
+use ports::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -21,10 +24,6 @@ const LEGACY: &str = "org.apache.flume.source.thriftLegacy.ThriftLegacySource";
 type Headers<'a> = Vec<(&'a str, &'a str)>;
 /// Category and message of Scribe.
 type Entry<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address").port()
-}
 
 async fn start(kind: &'static str, capacity: usize, more: &[(&str, &str)]) -> (Agent, u16) {
     let port = free_port();

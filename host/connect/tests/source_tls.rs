@@ -2,18 +2,18 @@
 
 #[path = "source_agent/mod.rs"]
 mod agent;
-#[path = "avro/client.rs"]
-mod client;
 #[path = "sink_fixtures/mod.rs"]
 mod fixtures;
 #[path = "../../tls/tests/parties/mod.rs"]
 mod parties;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use agent::{Agent, PATIENCE};
-use client::free_port;
 use fixtures::{batch, sink};
 use flumen_tls::Trust;
 use parties::{Folder, pem};
+use ports::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

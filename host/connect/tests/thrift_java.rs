@@ -7,6 +7,8 @@
 mod agent;
 #[path = "sink_fixtures/mod.rs"]
 mod fixtures;
+#[path = "../../../tests/harness/ports.rs"]
+mod ports;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use agent::{Agent, PATIENCE, until};
 use fixtures::{batch, sink};
 use flumen_event::Batch;
+use ports::free_port;
 
 const SCRIBE: &str = "org.apache.flume.source.scribe.ScribeSource";
 const LEGACY: &str = "org.apache.flume.source.thriftLegacy.ThriftLegacySource";
@@ -46,9 +49,6 @@ async fn java(jars: &Path, arguments: &[&str]) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     text.lines().map(str::to_owned).collect()
-}
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address").port()
 }
 async fn start(kind: &'static str, capacity: usize, more: &[(&str, &str)]) -> (Agent, String) {
     let port = free_port().to_string();

@@ -145,12 +145,6 @@ impl Protocol {
     }
 }
 
-/// A port that nobody listens at.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
-}
-
 /// Waits until somebody listens.
 #[track_caller]
 pub fn wait_listening(port: u16) {

@@ -28,12 +28,6 @@ pub fn call(method: Method, events: &[Batch]) -> Vec<u8> {
     out
 }
 
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
-}
-
 pub struct Client {
     wire: AnyWire,
     requestor: Requestor,

@@ -2,6 +2,8 @@
 
 #[path = "../sink_fixtures/mod.rs"]
 mod fixtures;
+#[path = "../../../../tests/harness/ports.rs"]
+mod ports;
 mod server;
 
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use flumen_connect::{ComponentError, Delivery, Sink, SinkCounters};
 use flumen_event::BatchBuilder;
+use ports::free_port;
 use server::Server;
 
 async fn open(endpoint: &str, more: &[(&str, &str)]) -> (Box<dyn Sink>, Arc<SinkCounters>) {
@@ -105,7 +108,7 @@ async fn an_event_without_a_body_is_dropped_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_may_come_late_and_be_killed() {
-    let (_held, port) = server::silent_port();
+    let port = free_port();
     let (mut sink, counters) = open(&format!("http://127.0.0.1:{port}/"), &[]).await;
     let error = deliver(&mut sink, "early").await.expect_err("nobody listens").to_string();
     assert!(error.contains("cannot connect to") && error.contains("Connection refused"), "{error}");

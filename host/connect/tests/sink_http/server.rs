@@ -7,19 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::net::TcpSocket;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A port on which nobody listens, and which nobody else is given while the socket lives; a [`Server`] can be started
-/// on it.
-pub fn silent_port() -> (TcpSocket, u16) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("set");
-    socket.bind(([127, 0, 0, 1], 0).into()).expect("bound");
-    let port = socket.local_addr().expect("an address").port();
-    (socket, port)
-}
 
 /// Killed when dropped.
 pub struct Server {
