@@ -151,7 +151,7 @@ pub struct PluginStatus {
     pub swaps: u64,
     /// Components that were not, because they are bad.
     pub swaps_refused: u64,
-    /// Calls that took longer than their first slice.
+    /// Calls that took longer than a slice, 2 ms.
     pub slow_calls: u64,
     /// Time between the begin and the end of calls, in nanoseconds.
     pub call_ns: u64,

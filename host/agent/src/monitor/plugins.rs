@@ -37,7 +37,7 @@ fn plugin_counts(plugins: &[PluginStatus]) -> Vec<Family> {
             p.call_ns as f64 / 1e9
         }),
         ("flumen_plugin_cpu_seconds_total", "counter", "Time in which calls ran.", |p| p.cpu_ns as f64 / 1e9),
-        ("flumen_plugin_slow_calls_total", "counter", "Calls that outlasted their first slice.", |p| {
+        ("flumen_plugin_slow_calls_total", "counter", "Calls that took longer than a slice, 2 ms.", |p| {
             p.slow_calls as f64
         }),
         ("flumen_plugin_fuel_total", "counter", "Fuel used, where limits.fuelPerEvent is set.", |p| {

@@ -13,13 +13,16 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::ticker::{LAZY_TICK, PROMPT_TICK};
 use crate::error::Overrun;
 
 /// Epoch ticks of one slice. With 1 a call that begins shortly before a tick would be cut off at once.
 pub(crate) const SLICE_TICKS: u64 = 2;
 /// A first slice is counted by the clock, which also runs while the thread is not scheduled (reading a thread's CPU
 /// time is a system call, too dear for each quick call); a guest cannot run for longer than its ticks.
-const FIRST_SLICE_MAX: Duration = Duration::from_millis(SLICE_TICKS + 1);
+const FIRST_SLICE_MAX: Duration = LAZY_TICK.saturating_mul(SLICE_TICKS as u32).saturating_add(PROMPT_TICK);
+/// A call that takes longer is long, whether its slice was ended by a tick or not.
+pub(crate) const LONG: Duration = PROMPT_TICK.saturating_mul(SLICE_TICKS as u32);
 
 /// The clock of a call.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use crate::account::Account;
-use crate::call::{Control, Fair, Ticker};
+use crate::call::{Control, Fair, LONG, Ticker};
 use crate::error::Overrun;
 
 /// What it takes to run a call.
@@ -56,7 +56,11 @@ impl Driver {
         let _ticking = self.ticker.enter();
         let _runtime = self.runtime.enter();
         let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        tenant.charge(control.end_first());
+        let used = control.end_first();
+        tenant.charge(used);
+        if used >= LONG {
+            self.ticker.hurry();
+        }
         polled
     }
 }

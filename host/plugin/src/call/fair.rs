@@ -208,6 +208,7 @@ impl Fair {
         let waker = Waker::from(task.clone());
         let polled = {
             let _ticking = self.ticker.enter();
+            self.ticker.hurry();
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))))
         };
         let used = task.control.wait();

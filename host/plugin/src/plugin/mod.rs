@@ -25,6 +25,7 @@ use wasmtime::component::{Instance, InstancePre};
 
 use crate::account::Account;
 use crate::breaker::{Breaker, Complaints};
+use crate::call::LONG;
 use crate::compile::Stamp;
 use crate::engine::Room;
 use crate::error::{CallError, Failure, GuestError, LoadError};
@@ -43,8 +44,8 @@ pub(crate) use watch::watch;
 pub(crate) const BREAK_AFTER: u32 = 5;
 /// Instantiation and `configure` together: they may build tables that calls then use.
 const CONFIGURE_TIME_MAX: Duration = Duration::from_secs(10);
-/// A plugin whose calls outlast their first slice starts in the fair pool from this score on; such a call adds
-/// [`SLOW_ADDS`], any other takes one away.
+/// A plugin whose calls are [`LONG`] starts in the fair pool from this score on; such a call adds [`SLOW_ADDS`], any other
+/// takes one away.
 const SLOW_FROM: u32 = 32;
 const SLOW_ADDS: u32 = 8;
 const SLOW_MAX: u32 = 64;
@@ -265,7 +266,7 @@ impl<W: World> Plugin<W> {
         }
         let started = Instant::now();
         let driven = self.host.driver.drive(&self.tenant, &control, !self.is_slow(), call(live)).await;
-        let slow = control.slices() > 0;
+        let slow = control.slices() > 0 || Duration::from_nanos(control.cpu_ns()) >= LONG;
         self.note_slowness(slow);
         let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let (live, result) = match driven {
