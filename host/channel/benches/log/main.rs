@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo bench -p flumen-channel --bench log -- rate DIR     puts a second, beside a plain loop and fio, if there is one
-//! cargo bench -p flumen-channel --bench log -- pace DIR     put → answer at half of that rate, beside one fdatasync
+//! cargo bench -p flumen-channel --bench log -- pace DIR     put → answer at half of that rate, beside one fdatasync, that
+//!                                                           overwrites and that appends
 //! ```
 //! and behind that, if wanted, the number of rounds, and the rows: `100x8` for batches of 100 by 8 producers.
 //! DIR (default: the target folder) lies on the disk in question. Events of 200 bytes; each producer puts its next
@@ -89,18 +90,18 @@ fn cpu_s() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// Takes and commits what there is, for ever.
+async fn consume(channel: Arc<FileChannel>) {
+    loop {
+        let take = channel.take(10_000).await.expect("the storage works");
+        take.commit(&mut || ()).await.expect("the storage works");
+    }
+}
+
 async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: bool) -> Figures {
     let (channel, gate) = open(dir);
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let consumer = consumed.then(|| {
-        let channel = channel.clone();
-        tokio::spawn(async move {
-            loop {
-                let take = channel.take(10_000).await.expect("the storage works");
-                take.commit(&mut || ()).await.expect("the storage works");
-            }
-        })
-    });
+    let consumer = consumed.then(|| tokio::spawn(consume(channel.clone())));
     let (since, cpu) = (Instant::now(), cpu_s());
     let putting: Vec<_> = (0..producers)
         .map(|_| {

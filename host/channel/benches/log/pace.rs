@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::{Channel, Patience, put_all_here};
 
-use super::{EVENT_BYTES, SECONDS, at, channel_figures, events, in_fresh, median, open, raw};
+use super::{EVENT_BYTES, SECONDS, at, channel_figures, consume, events, in_fresh, median, open, raw};
 
 struct Paced {
     put_ms: Vec<f64>,
@@ -20,11 +20,12 @@ struct Paced {
 fn paced(
     dir: &Path,
     runtime: &tokio::runtime::Runtime,
-    batch: usize,
-    producers: usize,
+    (batch, producers): (usize, usize),
     interval: Duration,
+    consumed: bool,
 ) -> Paced {
     let (channel, gate) = open(dir);
+    let consumer = consumed.then(|| runtime.spawn(consume(channel.clone())));
     let begin = Instant::now();
     let putting: Vec<_> = (0..producers as u32)
         .map(|number| {
@@ -52,6 +53,7 @@ fn paced(
         putting.into_iter().flat_map(|thread| thread.join().expect("a producer")).collect();
     put_ms.sort_by(f64::total_cmp);
     let elapsed = begin.elapsed().as_secs_f64();
+    consumer.inspect(|task| task.abort());
     let metrics = channel.metrics();
     let syncs = LogMetrics::get(&metrics.syncs).max(1);
     channel.close();
@@ -62,46 +64,68 @@ fn paced(
     }
 }
 
-/// The most puts a second, how long puts took at half of it, how long one sync took, and how long puts would take if
-/// there were nothing but syncs.
-type Round = (f64, Vec<f64>, Vec<f64>, Vec<f64>);
+struct Round {
+    /// Puts a second without pauses.
+    most: f64,
+    put_ms: Vec<f64>,
+    /// One sync of the same size at the same pace, of blocks that were written before and of fresh ones.
+    overwrite_ms: Vec<f64>,
+    append_ms: Vec<f64>,
+    /// The same puts, if there were nothing but syncs.
+    ideal_ms: Vec<f64>,
+}
+
+fn round(
+    dir: &Path,
+    runtime: &tokio::runtime::Runtime,
+    (batch, producers): (usize, usize),
+    consumed: bool,
+) -> Round {
+    let f = in_fresh(dir, |dir| runtime.block_on(channel_figures(dir, batch, producers, consumed)));
+    let most = f.events_per_s / batch as f64;
+    let interval = Duration::from_secs_f64(producers as f64 / (most / 2.0));
+    let paced = in_fresh(dir, |dir| paced(dir, runtime, (batch, producers), interval, consumed));
+    let pace = Duration::from_secs_f64(1.0 / paced.groups_per_s);
+    let sorted = |mut ms: Vec<f64>| {
+        ms.sort_by(f64::total_cmp);
+        ms
+    };
+    let sync = |blocks| sorted(in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace, blocks)));
+    let put_bytes = batch * (EVENT_BYTES + 8) + 80;
+    let each = Duration::from_secs_f64(2.0 / most);
+    Round {
+        most,
+        overwrite_ms: sync(raw::Blocks::Written),
+        append_ms: sync(raw::Blocks::Fresh),
+        ideal_ms: sorted(in_fresh(dir, |dir| raw::ideal_ms(dir, put_bytes, each))),
+        put_ms: paced.put_ms,
+    }
+}
 
 pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize, cases: &[(usize, usize)]) {
     println!(
-        "batch  producers | puts/s at most, half | p50 ms  p99 ms | fdatasync at the same pace: p50 ms  p99 ms | p99 / p50 of one  p99 / p99 of one | syncs alone, same puts: p50 ms  p99 ms  p99 / p99"
+        "batch  producers  consumer | puts/s at most, half | p50 ms  p99 ms | overwrite: p50 ms  p99 ms  p99 / p50  p99 / p99 | append: p50 ms  p99 ms  p99 / p50  p99 / p99 | syncs alone, same puts: p50 ms  p99 ms  p99 / p50  p99 / p99"
     );
-    for &(batch, producers) in cases {
-        let rounds: Vec<Round> = (0..rounds)
-            .map(|_| {
-                let f = in_fresh(dir, |dir| runtime.block_on(channel_figures(dir, batch, producers, false)));
-                let most = f.events_per_s / batch as f64;
-                let interval = Duration::from_secs_f64(producers as f64 / (most / 2.0));
-                let paced = in_fresh(dir, |dir| paced(dir, runtime, batch, producers, interval));
-                let pace = Duration::from_secs_f64(1.0 / paced.groups_per_s);
-                let mut one =
-                    in_fresh(dir, |dir| raw::sync_ms(dir, paced.group_bytes, pace, raw::Blocks::Written));
-                one.sort_by(f64::total_cmp);
-                let bytes = batch * (EVENT_BYTES + 8) + 80;
-                let each = Duration::from_secs_f64(2.0 / most);
-                let mut ideal = in_fresh(dir, |dir| raw::ideal_ms(dir, bytes, each));
-                ideal.sort_by(f64::total_cmp);
-                (most, paced.put_ms, one, ideal)
-            })
-            .collect();
+    for (consumed, &case) in [false, true].into_iter().flat_map(|c| cases.iter().map(move |case| (c, case))) {
+        let rounds: Vec<Round> = (0..rounds).map(|_| round(dir, runtime, case, consumed)).collect();
         let of = |get: &dyn Fn(&Round) -> f64| median(rounds.iter().map(get));
+        let beside = |ms: &dyn Fn(&Round) -> &[f64]| {
+            let [p50, p99] = [0.5, 0.99].map(|share| of(&|r| at(ms(r), share)));
+            let [by_p50, by_p99] = [0.5, 0.99].map(|share| of(&|r| at(&r.put_ms, 0.99) / at(ms(r), share)));
+            format!("{p50:>6.2}  {p99:>6.2}  {by_p50:>9.2}  {by_p99:>9.2}")
+        };
         println!(
-            "{batch:>5}  {producers:>9} | {:>14.0} {:>6.0} | {:>6.2}  {:>6.2} | {:>34.2}  {:>6.2} | {:>16.2}  {:>16.2} | {:>30.2}  {:>6.2}  {:>9.2}",
-            of(&|r| r.0),
-            of(&|r| r.0 / 2.0),
-            of(&|r| at(&r.1, 0.5)),
-            of(&|r| at(&r.1, 0.99)),
-            of(&|r| at(&r.2, 0.5)),
-            of(&|r| at(&r.2, 0.99)),
-            of(&|r| at(&r.1, 0.99) / at(&r.2, 0.5)),
-            of(&|r| at(&r.1, 0.99) / at(&r.2, 0.99)),
-            of(&|r| at(&r.3, 0.5)),
-            of(&|r| at(&r.3, 0.99)),
-            of(&|r| at(&r.1, 0.99) / at(&r.3, 0.99)),
+            "{:>5}  {:>9}  {:>8} | {:>14.0} {:>6.0} | {:>6.2}  {:>6.2} |    {} | {} |     {}",
+            case.0,
+            case.1,
+            if consumed { "yes" } else { "no" },
+            of(&|r| r.most),
+            of(&|r| r.most / 2.0),
+            of(&|r| at(&r.put_ms, 0.5)),
+            of(&|r| at(&r.put_ms, 0.99)),
+            beside(&|r| &r.overwrite_ms),
+            beside(&|r| &r.append_ms),
+            beside(&|r| &r.ideal_ms),
         );
     }
 }
