@@ -22,7 +22,7 @@ use crate::sources::arena::Arena;
 /// One read of the pipe at most, and the size of an arena.
 pub(super) const READ_BYTES: usize = 256 * 1024;
 /// With less room than this a read is not worth its system call.
-const ROOM_BYTES_MIN: usize = 64 * 1024;
+pub(super) const ROOM_BYTES_MIN: usize = 64 * 1024;
 
 /// Lines of one command; see the module.
 pub(super) struct Lines {

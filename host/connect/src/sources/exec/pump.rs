@@ -5,17 +5,21 @@
 //!  ▲                                                                          │
 //!  └──────── not read while the channel is full: the command waits ◀──────────┘
 //! ```
+//!
+//! After a read that brought much, what else there is at once is read before anything is delivered: whatever a batch costs
+//! as a whole (a call of a plugin, a transaction of the channel) then costs fewer times.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use flumen_event::Batch;
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::command::Group;
-use super::lines::Lines;
+use super::lines::{Lines, ROOM_BYTES_MIN};
 use super::tail::{Follow, Keep, Verdict};
 use crate::ledger::add;
 use crate::source::SourceContext;
@@ -69,21 +73,27 @@ impl Pump<'_> {
         mut follow: Option<&mut Follow>,
     ) -> Ended {
         let mut flush_at: Option<Instant> = None;
+        let mut more_at_once = false;
         loop {
             let save_at = self.keep.as_ref().and_then(|keep| keep.due());
-            let read = select! {
-                biased;
-                () = self.context.stop.requested() => { self.wind_up().await; return Ended::Stopped }
-                read = input.read_buf(self.lines.input()) => Some(read),
-                () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => None,
-                () = sleep_until(save_at.unwrap_or_else(Instant::now)), if save_at.is_some() => None,
-                () = sleep(LOOK_AFTER), if follow.is_some() => {
-                    if follow.as_mut().is_some_and(|f| f.is_overdue()) {
-                        return Ended::LeftOut;
+            let read = if more_at_once {
+                input.read_buf(self.lines.input()).now_or_never()
+            } else {
+                select! {
+                    biased;
+                    () = self.context.stop.requested() => { self.wind_up().await; return Ended::Stopped }
+                    read = input.read_buf(self.lines.input()) => Some(read),
+                    () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => None,
+                    () = sleep_until(save_at.unwrap_or_else(Instant::now)), if save_at.is_some() => None,
+                    () = sleep(LOOK_AFTER), if follow.is_some() => {
+                        if follow.as_mut().is_some_and(|f| f.is_overdue()) {
+                            return Ended::LeftOut;
+                        }
+                        None
                     }
-                    None
                 }
             };
+            more_at_once = matches!(read, Some(Ok(count)) if count >= ROOM_BYTES_MIN);
             let ended = match read {
                 Some(Ok(0)) => true,
                 Some(Ok(count)) => {
@@ -105,6 +115,10 @@ impl Pump<'_> {
                 }
                 None => false,
             };
+            more_at_once &= !self.lines.is_full();
+            if more_at_once {
+                continue;
+            }
             let due = ended || self.lines.len() >= self.batch_lines || self.lines.is_full();
             if due || flush_at.is_some_and(|at| at <= Instant::now()) {
                 flush_at = None;
