@@ -44,8 +44,8 @@ options! {
         "restartThrottle" => restart_throttle_ms: u64 = 10_000,
         /// Whether to log what the command writes to its standard error. It is dropped otherwise.
         "logStdErr" => log_stderr: bool = false,
-        /// Lines after which those read so far are delivered. If more have come in one read, they go on
-        /// together: no line waits for more than this many others.
+        /// Lines after which those read so far are delivered. More that can be read at once, without waiting
+        /// for the command, goes on together with them: up to 256 KiB.
         "batchSize" => batch_size: i32 = 20,
         /// Milliseconds after which lines are delivered although there are fewer than `batchSize`.
         "batchTimeout" => batch_timeout_ms: u64 = 3_000,
