@@ -40,8 +40,8 @@ async fn with_recycled_segment(disk: &SimulatedDisk) -> (Subject, Vec<u64>) {
 }
 
 /// Whatever a power cut leaves: these are there, nothing looks damaged, and the spare file is removed.
-async fn survives_power_cuts(disk: &SimulatedDisk, pending: &[u64]) {
-    for seed in 0..200 {
+async fn survives_power_cuts(disk: &SimulatedDisk, cuts: u64, pending: &[u64]) {
+    for seed in 0..cuts {
         let after = disk.after_power_cut(&mut fastrand::Rng::with_seed(seed));
         let again = Subject::open(&after, limits(1, 0));
         assert_eq!(again.drain().await, pending, "seed {seed}");
@@ -56,7 +56,7 @@ fn after_a_power_cut_only_the_later_life_is_there_and_nothing_looks_damaged() {
     block_on(async {
         let disk = SimulatedDisk::default();
         let (_subject, pending) = with_recycled_segment(&disk).await;
-        survives_power_cuts(&disk, &pending).await;
+        survives_power_cuts(&disk, 200, &pending).await;
     });
 }
 
@@ -102,40 +102,66 @@ fn is_spare(path: &Path) -> bool {
     path.ends_with("spare")
 }
 
-/// A channel whose newest segment is half full, and the file for the next one made.
-async fn with_prepared_segment(disk: &SimulatedDisk) -> (Subject, Vec<u64>) {
+fn spare_path(disk: &SimulatedDisk) -> Option<PathBuf> {
+    disk.paths().into_iter().find(|path| is_spare(path))
+}
+
+/// A channel, and the file for its next segment made.
+async fn with_prepared_segment(disk: &SimulatedDisk, segment_bytes: u64, events: u64) -> (Subject, Vec<u64>) {
     let mut limits = limits(1, 1 << 20);
     limits.log.prepares_segments = true;
+    limits.log.segment_bytes = segment_bytes;
     let subject = Subject::open(disk, limits);
     let mut pending = Vec::new();
     // A few puts fill a segment, and the file is made on another thread: it may come too late for the first ones.
-    while !disk.paths().iter().any(|path| is_spare(path)) {
-        let number = pending.len() as u64;
-        assert!(number < 100_000, "no file is made");
-        assert!(subject.put(&[number]).await);
-        pending.push(number);
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
+    while spare_path(disk).is_none() {
+        put_next(&subject, events, &mut pending).await;
     }
     (subject, pending)
+}
+async fn put_next(subject: &Subject, events: u64, pending: &mut Vec<u64>) {
+    let from = pending.len() as u64;
+    assert!(from < 90_000, "what is waited for does not come");
+    let numbers: Vec<u64> = (from..from + events).collect();
+    assert!(subject.put(&numbers).await);
+    pending.extend(numbers);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]
 fn a_file_made_for_the_next_segment_becomes_it_and_costs_nothing_at_a_power_cut() {
     let disk = SimulatedDisk::default();
     block_on(async {
-        let (subject, mut pending) = with_prepared_segment(&disk).await;
-        survives_power_cuts(&disk, &pending).await;
-        let (first, files) = (newest_segment(&disk), disk.paths().len());
+        let (subject, mut pending) = with_prepared_segment(&disk, model::SEGMENT_BYTES, 1).await;
+        survives_power_cuts(&disk, 200, &pending).await;
+        let (first, spare) = (newest_segment(&disk), spare_path(&disk).and_then(|path| disk.inode(&path)));
         while newest_segment(&disk) == first {
-            let number = pending.len() as u64;
-            assert!(subject.put(&[number]).await);
-            pending.push(number);
+            put_next(&subject, 1, &mut pending).await;
         }
-        assert_eq!(disk.paths().len(), files, "the file has another name, there is none more");
+        assert!(spare.is_some() && disk.inode(&newest_segment(&disk)) == spare, "the file has another name");
         assert!(!is_recycled(&disk, &newest_segment(&disk)), "it holds nothing of an earlier life");
-        survives_power_cuts(&disk, &pending).await;
+        survives_power_cuts(&disk, 200, &pending).await;
+    });
+}
+
+#[test]
+fn a_first_segment_is_left_for_a_file_that_was_written_step_by_step_and_not_before_it_is_whole() {
+    const SEGMENT_BYTES: u64 = 2 << 20;
+    let disk = SimulatedDisk::default();
+    block_on(async {
+        let (subject, mut pending) = with_prepared_segment(&disk, SEGMENT_BYTES, 100).await;
+        let (first, spare) = (newest_segment(&disk), spare_path(&disk).and_then(|path| disk.inode(&path)));
+        while newest_segment(&disk) == first {
+            put_next(&subject, 100, &mut pending).await;
+        }
+        assert!(spare.is_some() && disk.inode(&newest_segment(&disk)) == spare, "it became the next one");
+        let left_at = disk.bytes(&first).expect("there").len() as u64;
+        // Each step is due when the present segment has been filled as far: the last one when it is nearly half full.
+        assert!(left_at > SEGMENT_BYTES / 4, "left after {left_at} bytes");
+        assert!(left_at < SEGMENT_BYTES * 15 / 16, "left after {left_at} bytes, when it was full");
+        survives_power_cuts(&disk, 3, &pending).await;
     });
 }
 

@@ -21,13 +21,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use flumen_channel::file::metrics::LogMetrics;
-use flumen_channel::file::{FileChannel, FileLimits, LogOptions};
+use flumen_channel::file::{FileChannel, FileLimits, LogOptions, SEGMENT_BYTES};
 use flumen_channel::{Channel, Gate, Patience, put_all_here};
 use flumen_event::{Batch, Span};
 
 const EVENT_BYTES: usize = 200;
-/// Short and many: who else uses the disk then disturbs channel and raw disk alike.
+/// Short and many: who else uses the disk then disturbs channel and raw disk alike. Short also because a page cache that
+/// grows into memory which a virtual machine has not used before is filled at a fifth of the speed: a second of large
+/// groups that nobody takes is enough.
 const SECONDS: f64 = 0.4;
+/// A channel counts from the time when it has written so much, or so long: until then its first segment is in use, whose
+/// blocks were not written beforehand.
+const COUNTED_FROM_BYTES: u64 = 2 * SEGMENT_BYTES;
+const COUNTED_FROM: Duration = Duration::from_millis(600);
 /// Unless a third word says otherwise.
 const ROUNDS: usize = 9;
 const CASES: [(usize, usize); 6] = [(1, 1), (1, 8), (100, 1), (100, 8), (1000, 1), (1000, 8)];
@@ -61,11 +67,45 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     at(&values, 0.5)
 }
 
+/// Longest wait for a disk that other work keeps busy.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// A disk that has done nothing for so long has nothing left to do.
+const SETTLED: Duration = Duration::from_millis(100);
+/// More than any run writes.
+const TOUCHED_FILES: usize = 96;
+
+/// Waits until no disk of the machine is at work.
+fn settle() {
+    rustix::fs::sync();
+    let done = || std::fs::read_to_string("/proc/diskstats").unwrap_or_default();
+    let (begun, mut since, mut last) = (Instant::now(), Instant::now(), done());
+    while since.elapsed() < SETTLED && begun.elapsed() < SETTLE_MAX {
+        std::thread::sleep(SETTLED / 10);
+        let now = done();
+        if now != last {
+            (since, last) = (Instant::now(), now);
+        }
+    }
+}
+
+/// Writes files and removes them, so that the disk has had to do with the blocks that the runs will get. The first write to
+/// a block of a virtual disk can take eight times as long as later ones, because its host looks for a place only then: that
+/// would be measured, by chance, on either side. In vain where the file system tells the disk of freed blocks (`discard`).
+fn touch(dir: &Path) {
+    std::fs::create_dir_all(dir).expect("a folder");
+    let piece = vec![b'x'; SEGMENT_BYTES as usize];
+    for number in 0..TOUCHED_FILES {
+        std::fs::write(dir.join(number.to_string()), &piece).expect("written");
+    }
+    rustix::fs::sync();
+    std::fs::remove_dir_all(dir).expect("removed");
+}
+
 /// Runs something in a fresh folder, when the disk has nothing left to do from before: neither what a build has written nor
 /// the freeing of the last folder's files.
 fn in_fresh<T>(dir: &Path, work: impl FnOnce(&Path) -> T) -> T {
     std::fs::create_dir_all(dir).expect("a folder");
-    rustix::fs::sync();
+    settle();
     let done = work(dir);
     std::fs::remove_dir_all(dir).expect("removed");
     done
@@ -81,6 +121,25 @@ struct Figures {
     between_us: f64,
     put_ms: Vec<f64>,
     cpu_s_per_million: f64,
+}
+
+/// What a channel has counted so far.
+struct Sums {
+    syncs: u64,
+    written_bytes: u64,
+    group_records: u64,
+    sync_us: u64,
+}
+
+impl Sums {
+    fn of(metrics: &LogMetrics) -> Self {
+        Self {
+            syncs: LogMetrics::get(&metrics.syncs),
+            written_bytes: LogMetrics::get(&metrics.written_bytes),
+            group_records: LogMetrics::get(&metrics.group_records),
+            sync_us: LogMetrics::get(&metrics.sync_us),
+        }
+    }
 }
 
 fn cpu_s() -> f64 {
@@ -102,7 +161,6 @@ async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: b
     let (channel, gate) = open(dir);
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let consumer = consumed.then(|| tokio::spawn(consume(channel.clone())));
-    let (since, cpu) = (Instant::now(), cpu_s());
     let putting: Vec<_> = (0..producers)
         .map(|_| {
             let (stop, count, gate) = (stop.clone(), count.clone(), gate.clone());
@@ -114,33 +172,41 @@ async fn channel_figures(dir: &Path, batch: usize, producers: usize, consumed: b
                     let since = Instant::now();
                     let parts = [(channel.clone(), batch.clone())];
                     put_all_here(&parts, Patience::KeepAlive, &gate, || ()).await.expect("room");
-                    took_ms.push(since.elapsed().as_secs_f64() * 1e3);
+                    took_ms.push((since, since.elapsed().as_secs_f64() * 1e3));
                     count.fetch_add(batch.len(), Relaxed);
                 }
                 took_ms
             })
         })
         .collect();
+    let begun = Instant::now();
+    while Sums::of(channel.metrics()).written_bytes < COUNTED_FROM_BYTES && begun.elapsed() < COUNTED_FROM {
+        tokio::time::sleep(COUNTED_FROM / 100).await;
+    }
+    let (since, cpu, before) = (Instant::now(), cpu_s(), Sums::of(channel.metrics()));
+    let count_before = count.load(Relaxed);
     tokio::time::sleep(Duration::from_secs_f64(SECONDS)).await;
+    let (elapsed, cpu, sums) = (since.elapsed().as_secs_f64(), cpu_s() - cpu, Sums::of(channel.metrics()));
+    let events = (count.load(Relaxed) - count_before) as f64;
     stop.store(true, Relaxed);
     let mut put_ms = Vec::new();
     for task in putting {
-        put_ms.extend(task.await.expect("a producer"));
+        let took_ms = task.await.expect("a producer");
+        put_ms.extend(took_ms.into_iter().filter(|(begun, _)| *begun >= since).map(|(_, ms)| ms));
     }
-    let (elapsed, cpu) = (since.elapsed().as_secs_f64(), cpu_s() - cpu);
     consumer.inspect(|task| task.abort());
     put_ms.sort_by(f64::total_cmp);
-    let metrics = channel.metrics();
-    let syncs = LogMetrics::get(&metrics.syncs).max(1);
+    let of = |get: fn(&Sums) -> u64| (get(&sums) - get(&before)) as f64;
+    let syncs = of(|s| s.syncs).max(1.0);
     let figures = Figures {
-        events_per_s: count.load(Relaxed) as f64 / elapsed,
-        group_bytes: (LogMetrics::get(&metrics.written_bytes) / syncs) as usize,
-        groups_per_s: syncs as f64 / elapsed,
-        group_records: LogMetrics::get(&metrics.group_records) as f64 / syncs as f64,
-        sync_us: LogMetrics::get(&metrics.sync_us) as f64 / syncs as f64,
-        between_us: (elapsed * 1e6 - LogMetrics::get(&metrics.sync_us) as f64) / syncs as f64,
+        events_per_s: events / elapsed,
+        group_bytes: (of(|s| s.written_bytes) / syncs) as usize,
+        groups_per_s: syncs / elapsed,
+        group_records: of(|s| s.group_records) / syncs,
+        sync_us: of(|s| s.sync_us) / syncs,
+        between_us: (elapsed * 1e6 - of(|s| s.sync_us)) / syncs,
         put_ms,
-        cpu_s_per_million: cpu / (count.load(Relaxed) as f64 / 1e6),
+        cpu_s_per_million: cpu / (events / 1e6),
     };
     channel.close();
     figures
@@ -216,6 +282,7 @@ fn main() {
     };
     let cases: Vec<(usize, usize)> = CASES.into_iter().filter(is_wanted).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
+    touch(&dir);
     match what.as_str() {
         "rate" => rates(&dir, &runtime, rounds, &cases),
         "pace" => pace::table(&dir, &runtime, rounds, &cases),

@@ -7,16 +7,21 @@ use std::time::{Duration, Instant};
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::{Channel, Patience, put_all_here};
 
-use super::{EVENT_BYTES, SECONDS, at, channel_figures, consume, events, in_fresh, median, open, raw};
+use super::{COUNTED_FROM, EVENT_BYTES, at, channel_figures, consume, events, in_fresh, median, open, raw};
+
+/// How long puts go on.
+const PACED: Duration = Duration::from_millis(1600);
 
 struct Paced {
+    /// From the call to the answer.
     put_ms: Vec<f64>,
+    /// From when the call was due: longer where the producer's last put was not answered by then.
+    due_ms: Vec<f64>,
     group_bytes: usize,
     groups_per_s: f64,
 }
 
-/// Producers on threads of their own put a batch each `interval`. A put that had to begin late because the one before
-/// it was slow counts from when it should have begun.
+/// Producers on threads of their own put a batch each `interval`.
 fn paced(
     dir: &Path,
     runtime: &tokio::runtime::Runtime,
@@ -34,24 +39,33 @@ fn paced(
             std::thread::spawn(move || {
                 let parts = [(channel, events(batch))];
                 let mut due = begin + interval * number / producers as u32;
-                let mut took_ms = Vec::new();
+                let (mut put_ms, mut due_ms) = (Vec::new(), Vec::new());
                 let mut is_late = false;
-                while begin.elapsed().as_secs_f64() < SECONDS * 2.0 {
+                while begin.elapsed() < PACED {
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let called = Instant::now();
                     // A thread that is woken late is no fault of the channel.
-                    let since = if is_late { due } else { Instant::now() };
+                    let since = if is_late { due } else { called };
                     handle.block_on(put_all_here(&parts, Patience::KeepAlive, &gate, || ())).expect("room");
-                    took_ms.push(since.elapsed().as_secs_f64() * 1e3);
+                    if begin.elapsed() > COUNTED_FROM {
+                        put_ms.push(called.elapsed().as_secs_f64() * 1e3);
+                        due_ms.push(since.elapsed().as_secs_f64() * 1e3);
+                    }
                     due = if is_late { due } else { since } + interval;
                     is_late = due < Instant::now();
                 }
-                took_ms
+                (put_ms, due_ms)
             })
         })
         .collect();
-    let mut put_ms: Vec<f64> =
-        putting.into_iter().flat_map(|thread| thread.join().expect("a producer")).collect();
+    let (mut put_ms, mut due_ms) = (Vec::new(), Vec::new());
+    for thread in putting {
+        let (put, due) = thread.join().expect("a producer");
+        put_ms.extend(put);
+        due_ms.extend(due);
+    }
     put_ms.sort_by(f64::total_cmp);
+    due_ms.sort_by(f64::total_cmp);
     let elapsed = begin.elapsed().as_secs_f64();
     consumer.inspect(|task| task.abort());
     let metrics = channel.metrics();
@@ -59,6 +73,7 @@ fn paced(
     channel.close();
     Paced {
         put_ms,
+        due_ms,
         group_bytes: (LogMetrics::get(&metrics.written_bytes) / syncs) as usize,
         groups_per_s: syncs as f64 / elapsed,
     }
@@ -68,6 +83,7 @@ struct Round {
     /// Puts a second without pauses.
     most: f64,
     put_ms: Vec<f64>,
+    due_ms: Vec<f64>,
     /// One sync of the same size at the same pace, of blocks that were written before and of fresh ones.
     overwrite_ms: Vec<f64>,
     append_ms: Vec<f64>,
@@ -99,12 +115,13 @@ fn round(
         append_ms: sync(raw::Blocks::Fresh),
         ideal_ms: sorted(in_fresh(dir, |dir| raw::ideal_ms(dir, put_bytes, each))),
         put_ms: paced.put_ms,
+        due_ms: paced.due_ms,
     }
 }
 
 pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize, cases: &[(usize, usize)]) {
     println!(
-        "batch  producers  consumer | puts/s at most, half | p50 ms  p99 ms | overwrite: p50 ms  p99 ms  p99 / p50  p99 / p99 | append: p50 ms  p99 ms  p99 / p50  p99 / p99 | syncs alone, same puts: p50 ms  p99 ms  p99 / p50  p99 / p99"
+        "batch  producers  consumer | puts/s at most, half | p50 ms  p99 ms | since due: p50 ms  p99 ms | overwrite: p50 ms  p99 ms  p99 / p50  p99 / p99 | append: p50 ms  p99 ms  p99 / p50  p99 / p99 | syncs alone, same puts: p50 ms  p99 ms  p99 / p50  p99 / p99"
     );
     for (consumed, &case) in [false, true].into_iter().flat_map(|c| cases.iter().map(move |case| (c, case))) {
         let rounds: Vec<Round> = (0..rounds).map(|_| round(dir, runtime, case, consumed)).collect();
@@ -115,7 +132,7 @@ pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize, cases
             format!("{p50:>6.2}  {p99:>6.2}  {by_p50:>9.2}  {by_p99:>9.2}")
         };
         println!(
-            "{:>5}  {:>9}  {:>8} | {:>14.0} {:>6.0} | {:>6.2}  {:>6.2} |    {} | {} |     {}",
+            "{:>5}  {:>9}  {:>8} | {:>14.0} {:>6.0} | {:>6.2}  {:>6.2} |    {:>6.2}  {:>6.2} |    {} | {} |     {}",
             case.0,
             case.1,
             if consumed { "yes" } else { "no" },
@@ -123,6 +140,8 @@ pub fn table(dir: &Path, runtime: &tokio::runtime::Runtime, rounds: usize, cases
             of(&|r| r.most / 2.0),
             of(&|r| at(&r.put_ms, 0.5)),
             of(&|r| at(&r.put_ms, 0.99)),
+            of(&|r| at(&r.due_ms, 0.5)),
+            of(&|r| at(&r.due_ms, 0.99)),
             beside(&|r| &r.overwrite_ms),
             beside(&|r| &r.append_ms),
             beside(&|r| &r.ideal_ms),

@@ -50,6 +50,10 @@ pub(super) struct Active {
     pub(super) events: u32,
     /// Where the last record that was written begins.
     pub(super) last_record: u64,
+    /// Whether all of its blocks had been written before it was begun.
+    pub(super) was_written: bool,
+    /// How often it was synced.
+    pub(super) syncs: u64,
     /// Whether a file for the next segment was asked for.
     pub(super) has_prepared_next: bool,
 }
@@ -115,13 +119,12 @@ impl Active {
         }
         made.map(|()| active)
     }
-    /// Makes a spare file of `capacity` bytes durably, for [`recycle`](Self::recycle).
-    pub(super) fn prepare(storage: &dyn Storage, dir: &Path, capacity: u64) -> std::io::Result<()> {
+    /// Makes a spare file of `capacity` bytes durably, for [`recycle`](Self::recycle); says how many of them are written.
+    pub(super) fn prepare(storage: &dyn Storage, dir: &Path, capacity: u64) -> std::io::Result<u64> {
         let file = storage.create(&spare_of(dir))?;
         file.allocate(capacity)?;
-        write_all_at(&*file, &[&ZEROS[..FILL_BYTES.min(capacity) as usize]], 0)?;
-        file.sync()?;
-        storage.sync_dir(dir)
+        let written = write_zeros(&*file, 0, capacity)?;
+        storage.sync_dir(dir).map(|()| written)
     }
     /// Makes a segment of the folder's spare file. It gets its name when it is one, so that nothing of its earlier
     /// life is ever found under this name; and if its blocks have been written before, syncs are quick.
@@ -138,10 +141,10 @@ impl Active {
         let mut active = Self::on(storage.open_to_write(&spare)?, head, capacity);
         let length = active.file.len()?;
         let (filled, flags) = match past {
-            Past::New => (FILL_BYTES.min(length), 0),
+            Past::New { written } => (written.min(length), 0),
             Past::Segment => (length, RECYCLED),
         };
-        active.filled = filled;
+        (active.filled, active.was_written) = (filled, filled >= length);
         active.begin(state, now_ms, flags)?;
         storage.rename(&spare, &path)?;
         let named = storage.sync_dir(dir);
@@ -151,8 +154,8 @@ impl Active {
         named.map(|()| active)
     }
     fn on(file: Arc<dyn StoredFile>, head: SegmentHead, capacity: u64) -> Self {
-        let (durable, filled, events) = (0, 0, 0);
-        let (fills_ahead, has_prepared_next) = (false, false);
+        let (durable, filled, events, syncs) = (0, 0, 0, 0);
+        let (fills_ahead, was_written, has_prepared_next) = (false, false, false);
         let (offset, last_record) = (RECORDS_AT, RECORDS_AT);
         Self {
             head,
@@ -164,6 +167,8 @@ impl Active {
             fills_ahead,
             events,
             last_record,
+            was_written,
+            syncs,
             has_prepared_next,
         }
     }
@@ -252,6 +257,7 @@ impl Active {
     pub(super) fn sync(&mut self) -> std::io::Result<()> {
         self.file.sync()?;
         self.durable = self.offset;
+        self.syncs += 1;
         Ok(())
     }
 }
@@ -260,6 +266,14 @@ impl Pages<'_> {
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// Writes a step of zeros, durably, into a file of `capacity` bytes; says up to where it is written then.
+pub(super) fn write_zeros(file: &dyn StoredFile, from: u64, capacity: u64) -> std::io::Result<u64> {
+    let bytes = FILL_BYTES.min(capacity.saturating_sub(from));
+    write_all_at(file, &[&ZEROS[..bytes as usize]], from)?;
+    file.sync()?;
+    Ok(from + bytes)
 }
 
 /// The head of a segment, with randomness of its own.

@@ -53,6 +53,7 @@ impl Log {
         mut more: impl FnMut() -> Option<Group>,
     ) {
         let mut writer = lane.writer();
+        self.leave_for_spare(lane, &mut writer);
         let (mut next, mut bytes) = (Some(first), 0);
         let mut unsynced = Written::default();
         while let Some(mut group) = next {
@@ -312,30 +313,26 @@ impl Log {
             return Err(failure.clone());
         }
         let rolled = self.try_roll(lane, writer, payload);
-        match &rolled {
-            Ok(()) => {
-                if writer.broken.take().is_some() {
-                    tracing::info!(dir = %lane.dir.display(), "the folder can be written to again");
-                }
-                self.metrics.unhealthy.store(0, Relaxed);
+        if let Err(failure) = &rolled {
+            if writer.broken.is_none() {
+                tracing::error!(dir = %lane.dir.display(), %failure, "no new segment can be begun");
             }
-            Err(failure) => {
-                if writer.broken.is_none() {
-                    tracing::error!(dir = %lane.dir.display(), %failure, "no new segment can be begun");
-                }
-                self.metrics.unhealthy.store(1, Relaxed);
-                writer.broken = Some((failure.clone(), Instant::now()));
-            }
+            self.metrics.unhealthy.store(1, Relaxed);
+            writer.broken = Some((failure.clone(), Instant::now()));
         }
         rolled
     }
 
-    fn try_roll(&self, lane: &Lane, writer: &mut Writer, payload: usize) -> Result<(), Failure> {
+    /// The same at once, however short the last failure is ago.
+    pub(super) fn try_roll(&self, lane: &Lane, writer: &mut Writer, payload: usize) -> Result<(), Failure> {
         if let Some(segment) = writer.suspect {
             self.read_again(lane, segment)?;
             writer.suspect = None;
         }
-        self.sync_rest(writer)?;
+        if let Err(failure) = self.sync_rest(writer) {
+            self.end_segment(lane, writer, &failure);
+            return Err(failure);
+        }
         let (number, channel, state) = {
             let mut index = self.index();
             index.next_segment += 1;
@@ -378,11 +375,10 @@ impl Log {
         let mut index = self.index();
         let known = Summary { length: active.offset, ..Summary::default() };
         let file_bytes = active.capacity;
-        let lane = lane.number;
-        let follows = index.next_to_read(lane).is_none();
+        let follows = index.next_to_read(lane.number).is_none();
         let last_record = active.last_record;
         let segment = Segment {
-            lane,
+            lane: lane.number,
             known,
             settled: 0,
             file_bytes,
@@ -393,10 +389,14 @@ impl Log {
         };
         index.segments.insert(number, segment);
         if follows {
-            index.cursors[lane] = Cursor { segment: number, offset: active.offset, event: 0 };
+            index.cursors[lane.number] = Cursor { segment: number, offset: active.offset, event: 0 };
         }
         self.gauge(&index);
         writer.active = Some(active);
+        if writer.broken.take().is_some() {
+            tracing::info!(dir = %lane.dir.display(), "the folder can be written to again");
+        }
+        self.metrics.unhealthy.store(0, Relaxed);
         Ok(())
     }
 

@@ -117,6 +117,11 @@ impl SimulatedDisk {
         let state = self.lock();
         Some(state.files[state.names.get(path)?].seen.clone())
     }
+    /// The number of the file of this name, which it keeps when it is renamed.
+    #[must_use]
+    pub fn inode(&self, path: &Path) -> Option<u64> {
+        self.lock().names.get(path).copied()
+    }
     /// Changes a file's bytes behind everybody's back.
     pub fn damage(&self, path: &Path, damage: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.lock();
