@@ -6,6 +6,9 @@
 
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
+#[path = "../../channel/benches/log/disk.rs"]
+mod disk;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -97,11 +100,9 @@ fn main() {
         dir.unwrap_or_else(|| std::env::current_exe().expect("this bench").with_file_name("cipher-bench"));
     let dir = dir.join("flumen-cipher-bench");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
+    disk::touch(&dir);
     let rate = |batch, producers, cipher| {
-        std::fs::create_dir_all(&dir).expect("a folder");
-        let rate = runtime.block_on(events_per_s(&dir, batch, producers, cipher));
-        std::fs::remove_dir_all(&dir).expect("removed");
-        rate
+        disk::in_fresh(&dir, |dir| runtime.block_on(events_per_s(dir, batch, producers, cipher)))
     };
     println!("batch  producers |  plain events/s |  CTR events/s  ratio |  GCM events/s  ratio");
     for (batch, producers) in [(1, 8), (100, 8), (1000, 1), (1000, 8)] {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use flumen_channel::file::metrics::LogMetrics;
 use flumen_channel::{Channel, Patience, put_all_here};
 
-use super::{COUNTED_FROM, EVENT_BYTES, at, channel_figures, consume, events, in_fresh, median, open, raw};
+use super::disk::in_fresh;
+use super::{COUNTED_FROM, EVENT_BYTES, at, channel_figures, consume, events, median, open, raw};
 
 /// How long puts go on.
 const PACED: Duration = Duration::from_millis(1600);

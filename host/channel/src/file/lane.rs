@@ -29,6 +29,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use crate::file::log::{Log, Stored};
+use crate::file::seal::Buffers;
 use crate::file::segment::Active;
 use crate::file::spare::Spare;
 use crate::file::state::Done;
@@ -169,6 +170,7 @@ pub(super) struct Writer {
     pub(super) suspect: Option<u64>,
     /// How long the last sync took.
     pub(super) last_sync: Duration,
+    pub(super) buffers: Buffers,
 }
 
 impl Lane {
@@ -354,9 +356,10 @@ impl Leader {
     /// Nothing from the beginning: nobody has come back.
     fn next(&self, returns: &Returns, already: usize) -> Option<Group> {
         let wanted = returns.all.saturating_sub(already);
-        if already > 0 && (wanted == 0 || returns.since.elapsed() >= returns.within) {
+        if already > 0 && wanted == 0 {
             return None;
         }
+        // Who has come while the last part was sealed and written goes with it, even if nobody is waited for any more.
         let mut waiting = self.linger(returns, wanted);
         if waiting.group.len() == 0 {
             return None;

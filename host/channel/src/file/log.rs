@@ -58,7 +58,8 @@ pub struct LogOptions {
     pub load_bytes: usize,
     /// After a failure a folder is left alone for so long.
     pub retry_pause: Duration,
-    /// Whether the file of the next segment is made before it is needed, on a thread that nobody waits for.
+    /// Whether the file of the next segment is made, and written with zeros, before it is needed, on threads that nobody
+    /// waits for.
     pub prepares_segments: bool,
 }
 

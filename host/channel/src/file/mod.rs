@@ -20,9 +20,9 @@
 //! * What is pending and not in memory costs no memory: a number for each segment, and ranges of what is done.
 //! * A failed write or sync ends its segment for ever; what was not answered is refused, the segment is read again,
 //!   and a new one is begun (write.rs). Segments of an earlier process are never written to again.
-//! * Small groups write zeros ahead of themselves (segment.rs), and a drained segment's file is used again (spare.rs): a sync
-//!   of blocks that were written before takes half the time. Where none has drained, a thread that nobody waits for makes
-//!   the next segment's file.
+//! * A sync of blocks that were written before takes half the time. So a drained segment's file is used again (spare.rs);
+//!   where none has drained, threads that nobody waits for make the next segment's file and write it with zeros. Until there
+//!   is one, small groups write zeros ahead of themselves (segment.rs).
 //! * Damage is found by checksums, set aside in `damaged/`, counted, and passed (scan.rs, reader.rs).
 //!
 //! Two folders ("dataDirs") are two lanes that write and sync side by side; a sequence number puts their events in order.

@@ -266,6 +266,10 @@ impl Pages<'_> {
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
+    /// The memory of the sealed payloads, when they are written.
+    pub(super) fn into_buffers(self) -> Vec<Vec<u8>> {
+        self.sealed
+    }
 }
 
 /// Writes a step of zeros, durably, into a file of `capacity` bytes; says up to where it is written then.

@@ -163,7 +163,8 @@ impl Log {
     /// Writes what fits into the present segment.
     fn write_some(&self, writer: &mut Writer, group: &mut Group) -> Result<Written, (Failure, Written)> {
         let mut written = Written::default();
-        let Some(active) = writer.active.as_mut() else { return Ok(written) };
+        let Writer { active, buffers, .. } = writer;
+        let Some(active) = active.as_mut() else { return Ok(written) };
         let payloads = self.choose(active, group, &mut written);
         if written.is_empty() {
             return Ok(written);
@@ -195,7 +196,7 @@ impl Log {
                 }
             })
             .collect();
-        let sealed = self.cipher.as_deref().map(|cipher| seal_all(active, &drafts, cipher));
+        let sealed = self.cipher.as_deref().map(|cipher| seal_all(active, &drafts, cipher, buffers));
         let mut sealed = sealed.into_iter().flatten();
         for draft in &drafts {
             let added = sealed.next().transpose().and_then(|sealed| active.add(&mut pages, draft, sealed));
@@ -210,7 +211,7 @@ impl Log {
         };
         LogMetrics::add(&self.metrics.written_bytes, pages.bytes());
         let segment = active.head.segment;
-        drop(pages);
+        buffers.give_back(pages.into_buffers());
         if let Some(cause) = failed {
             return Err((self.failure("write to", segment, &cause), written));
         }
