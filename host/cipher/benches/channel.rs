@@ -71,10 +71,12 @@ async fn events_per_s(
         .collect();
     let (taken_from, taken) = (channel.clone(), count.clone());
     let consumer = tokio::spawn(async move {
-        loop {
-            let take = taken_from.take(10_000).await.expect("the storage works");
+        // Until the channel is closed.
+        while let Ok(take) = taken_from.take(10_000).await {
             let events = take.len();
-            take.commit(&mut || ()).await.expect("the storage works");
+            if take.commit(&mut || ()).await.is_err() {
+                return;
+            }
             taken.fetch_add(events, Relaxed);
         }
     });

@@ -108,11 +108,12 @@ fn cpu_s() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-/// Takes and commits what there is, for ever.
+/// Takes and commits what there is, until the channel is closed.
 async fn consume(channel: Arc<FileChannel>) {
-    loop {
-        let take = channel.take(10_000).await.expect("the storage works");
-        take.commit(&mut || ()).await.expect("the storage works");
+    while let Ok(take) = channel.take(10_000).await {
+        if take.commit(&mut || ()).await.is_err() {
+            return;
+        }
     }
 }
 
