@@ -286,6 +286,34 @@ fn without_a_sync_for_each_put_a_power_cut_costs_the_last_ones_and_nothing_else(
     println!("{states} states");
 }
 
+/// A sync that failed has forgotten what it should have made durable, and the next one of the same file would say that all
+/// is well.
+#[test]
+fn a_segment_whose_last_sync_fails_before_the_next_one_is_begun_is_never_written_to_again() {
+    block_on(async {
+        let disk = SimulatedDisk::default();
+        let subject =
+            Subject::open(&disk, limits_with(1, 1 << 20, SyncPolicy::Every(Duration::from_secs(3600))));
+        assert!(subject.put(&[0]).await);
+        let segments = || {
+            let mut segments = disk.paths();
+            segments.retain(|path| path.extension().is_some_and(|e| e == "log"));
+            segments
+        };
+        let first = segments().pop().expect("a segment");
+        let more_than_fits: Vec<u64> = (1..50).collect();
+        // The first thing for which the disk is needed is the sync of what is there.
+        disk.fail(disk.calls()..disk.calls() + 1, Fault::Io);
+        assert!(!subject.put(&more_than_fits).await);
+        assert_eq!((disk.fired(), segments().len()), (1, 1));
+        let (bytes, inode) = (disk.bytes(&first), disk.inode(&first));
+        assert!(subject.put(&[50]).await, "it would have fitted into the first");
+        assert_eq!(segments().len(), 2);
+        assert_eq!((disk.bytes(&first), disk.inode(&first)), (bytes, inode));
+        assert_eq!(subject.drain().await, [0, 50]);
+    });
+}
+
 /// When the file of the next segment is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum NextSegment {

@@ -180,6 +180,7 @@ impl Log {
             put_at_ms: now_ms(),
             crc: if self.cipher.is_some() { 0 } else { crc_of(&packed) },
             packed,
+            may_lead: false,
             answer,
         };
         Ok((request, answered))

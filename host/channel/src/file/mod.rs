@@ -4,7 +4,7 @@
 //!            channel.rs  the contract            spillable.rs  what may stay in memory
 //!                 │ put: a packed batch                    ▲ take
 //!                 ▼                                        │
-//! write.rs  lane.rs (one for each folder)               queue ◀── reader.rs ◀── what did not fit into memory
+//! write.rs  lane.rs, leader.rs (one for each folder)    queue ◀── reader.rs ◀── what did not fit into memory
 //!   write ▶ fdatasync ▶ register ▶ answer ─▶ index.rs ───┘ follows the writer while there is room
 //!                 │
 //!  folder   segment-1.log │ segment-2.log │ segment-3.log (preallocated) │ spare   record.rs  what the bytes mean
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! * A put is one record: the batch's spans, headers and bodies as they lie. A take names ranges of events by segment
-//!   and number. Both return after `fdatasync`; all that wait share one (lane.rs).
+//!   and number. Both return after `fdatasync`; all that wait share one (leader.rs).
 //! * Every segment begins with a *state*: what was known of all others. So takes need no file of their own, a drained
 //!   segment can be deleted although it holds takes of others, and recovery reads only what is newer than the last
 //!   state (recover.rs). The checkpoint saves even that; nothing depends on it.
@@ -34,6 +34,7 @@ pub mod cipher;
 mod index;
 mod keep;
 mod lane;
+mod leader;
 mod log;
 pub mod metrics;
 mod open_error;
