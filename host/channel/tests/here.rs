@@ -179,6 +179,34 @@ fn a_take_that_is_left_to_the_next_put_is_recorded_before_the_channel_is_closed(
     });
 }
 
+/// The disk's panic stands for any below a leader, be it the next put's or the one that stands by, whichever is first.
+#[test]
+fn a_leader_that_panics_beside_one_that_stands_by_keeps_nobody_waiting_and_nobody_from_leading() {
+    let disk = SimulatedDisk::default();
+    runtime().block_on(async {
+        let Meanwhile { commit, subject, .. } = commit_while_a_put_holds_its_thread(&disk).await;
+        let mut panics = true;
+        disk.watch(move || {
+            assert!(!std::mem::take(&mut panics), "on purpose");
+            false
+        });
+        let third = tokio::spawn({
+            let subject = subject.clone();
+            async move { subject.put(&[3]).await }
+        });
+        let is_stored = third.await.unwrap_or(false);
+        let is_recorded = commit.await.expect("no panic");
+        assert!(!is_stored || !is_recorded, "one of them was refused");
+        assert!(subject.put(&[4]).await);
+        tokio::task::block_in_place(|| subject.channel.close());
+        let mut pending = pending_after_power_cut(&disk).await;
+        // Its taker was done with it when it committed.
+        pending.retain(|n| *n != 1);
+        let expected: &[u64] = if is_stored { &[2, 3, 4] } else { &[2, 4] };
+        assert_eq!(pending, expected);
+    });
+}
+
 /// Not each time: where the next put is late, the take is written without it.
 #[test]
 fn a_take_that_came_meanwhile_shares_the_sync_of_the_next_put_and_its_thread() {

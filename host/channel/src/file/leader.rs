@@ -305,12 +305,15 @@ impl Paying {
 }
 
 impl Drop for Leader {
-    /// A leader that panicked must not keep the next one from leading, nor anybody waiting.
+    /// A leader that panicked must not keep the next one from leading, nor anybody waiting. What it has counted and not
+    /// written is in no record: the segment ends, as after a failed write.
     fn drop(&mut self) {
         if std::thread::panicking() {
+            let failure = Failure("the log's writer failed".into());
+            self.log.end_segment(&self.lane, &mut self.lane.writer(), &failure);
             let mut waiting = self.lane.waiting();
             waiting.leading = false;
-            std::mem::take(&mut waiting.group).refuse(&Failure("the log's writer failed".into()));
+            std::mem::take(&mut waiting.group).refuse(&failure);
             self.lane.joined.notify_all();
         }
     }
